@@ -1,0 +1,1 @@
+"""The egress checker (data plane) and `gate`, the one exit (control plane)."""

@@ -1,0 +1,121 @@
+"""The contract between whoever needs rows touched and whoever runs the container that does it.
+
+A *task* is: a kind, an image by digest, read-only inputs, one writable output folder with a hard
+quota, parameters as JSON, limits. ``Executor.run`` turns it into an *outcome*.
+
+The promises
+- **Idempotent by id.** ``run`` of a task whose container exists attaches to it and waits; of one
+  that has ended and was not collected yet, gives its outcome; it never starts a second one. The id
+  names the container and its folder, and is the value of its label ``sandbox.task``.
+- **Re-attachable.** All that is needed to wait for, stop or collect a task is on the container's
+  labels and in the task's folder; a new process needs no memory of the old one.
+- **Blocking.** ``run`` blocks until the container has ended or the wall clock of the limits is over
+  (plus ten seconds at the most); ``stop`` and ``running`` return at once (within ten seconds).
+- **Typed end.** User code that fails is an outcome, never an exception. An exception
+  (``SandboxError``) means that the machine could not run it: ``ISOLATION_UNAVAILABLE``,
+  ``ENGINE_UNREACHABLE``, ``IMAGE_UNKNOWN``. Nothing is retried in here.
+- **Nothing else comes back.** Standard output and error are not collected (no log driver). What a
+  task has to say stands in its output folder: ``report.json`` (see ``Report``) and ``files/``.
+- **Gone afterwards.** After ``discard(id)`` no container, mount or folder of the task is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+
+class TaskKind(StrEnum):
+    """What a task is for; each has its room behind ``python -m sandbox.task`` in the image."""
+
+    INGEST = "ingest"  # supplied file -> checked snapshot (Parquet)
+    VIEW = "view"  # snapshot -> granted columns x rows
+    RECIPE = "recipe"  # operator's desensitising recipe -> primary product
+    JOB = "job"  # a developer's or operator's code
+    CHECK = "check"  # the egress checker; also writes the canonical form
+
+
+@dataclass(frozen=True)
+class Input:
+    """A read-only file or folder. It appears in the container as ``/in/<name>``."""
+
+    name: str  # [a-z0-9._-]+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Hard bounds. Bytes, seconds and counts; ``cpus`` in cores."""
+
+    seconds: float = 3600
+    memory_bytes: int = 2 << 30
+    cpus: float = 1.0
+    pids: int = 256
+    output_bytes: int = 256 << 20
+    output_files: int = 256
+    tmp_bytes: int = 256 << 20
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run in one throw-away container.
+
+    ``params`` is written to ``/in/task.json`` together with the kind. ``image`` is ``sha256:<64 hex>``.
+    ``labels`` are added to the container's labels, e.g. ``{"sandbox.agreement": "ag-1"}``.
+    """
+
+    id: str  # [a-z0-9-]{3,80}
+    kind: TaskKind
+    image: str
+    params: dict[str, Any]
+    inputs: tuple[Input, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+class End(StrEnum):
+    """How a task ended."""
+
+    SUCCEEDED = "succeeded"  # exit 0
+    FAILED = "failed"  # the code in it ended with an error
+    STOPPED = "stopped"  # by ``stop``
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    LOST = "lost"  # the container vanished without an exit (machine restarted): may be run anew
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of an ended task. ``files`` is the folder that holds what it put out."""
+
+    end: End
+    exit_code: int | None
+    seconds: float
+    files: Path  # host folder of <task>/out/files; untrusted: open with O_NOFOLLOW, regular files only
+    report: dict[str, Any]  # <task>/out/report.json if it was a JSON object of <= 1 MiB, else {}
+    started_at: float  # POSIX time of the container's start
+    config_sha256: str  # hash of the container configuration that was asked for
+    isolation: dict[str, Any]  # what the engine reports of the container: the properties that were checked
+
+
+class Executor(Protocol):
+    """See the module's text for the promises."""
+
+    def run(self, task: Task) -> Outcome: ...
+
+    def stop(self, task_id: str) -> None:
+        """End the task now, whatever it does; no such task: nothing happens."""
+
+    def discard(self, task_id: str) -> None:
+        """Remove container, mounts and folder; idempotent."""
+
+    def running(self, label: str | None = None, value: str | None = None) -> list[str]:
+        """Ids of the tasks whose container runs, optionally only those with this label value."""
+
+    def known(self) -> list[str]:
+        """Ids of all tasks that have a container or a folder, running or not: for the reconciler."""
+
+    def image(self, name: str) -> str:
+        """The digest (``sha256:…``) of the built image ``name`` ("job", "check"); IMAGE_UNKNOWN if none."""
