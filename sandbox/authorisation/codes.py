@@ -1,0 +1,79 @@
+"""Error codes of authorisation."""
+
+from sandbox.core.errors import Conflict, Forbidden, Invalid, define
+
+define(
+    Invalid,
+    TERM_TOO_LONG=(
+        "期限超过上限 {years} 年；请缩短，或附上例外决定文号 exception_decision。",
+        "The term is longer than {years} years; shorten it or attach exception_decision.",
+    ),
+    TERM_ORDER=("起止日期颠倒，请改正。", "The term ends before it starts; correct the dates."),
+    TERM_OUTSIDE=(
+        "场景期限超出协议期限，请改在协议期限之内。",
+        "The scenario's term lies outside the agreement's; move it inside.",
+    ),
+    CLAUSES_MISSING=("协议缺少必备条款：{clauses}。", "The agreement lacks mandatory clauses: {clauses}."),
+    MODE_NOT_ALLOWED=(
+        "本地规则不允许“{mode}”授权模式；允许：{allowed}。",
+        "Mode “{mode}” is not allowed here; allowed: {allowed}.",
+    ),
+    RULE_WEAKER=(
+        "协议条款 {key} 比规则宽松；只可更严（现为 {value}）。",
+        "Agreement rule {key} is weaker than the profile's; it may only be stricter (now {value}).",
+    ),
+    COLUMN_UNKNOWN=(
+        "资源 {entry} 没有列“{column}”，请按目录填写。",
+        "Resource {entry} has no column “{column}”; write it as in the catalogue.",
+    ),
+    ANSWERS_MISSING=(
+        "请就合理性、合规性、安全性逐项作答并说明；缺：{missing}。",
+        "Answer reasonable, compliant and safe, each with a note; missing: {missing}.",
+    ),
+)
+define(
+    Forbidden,
+    SOD_REDEV=(
+        "运营机构 {operator} 及其关联方不得参与授权范围内的再开发（与 {other} 关联）。",
+        "Operator {operator} and its affiliates may not re-develop within its scope (affiliated with {other}).",
+    ),
+    NOT_AUTHORISER=(
+        "只有授权方 {authoriser} 可以办理（谁授权、谁审核）。",
+        "Only the authoriser {authoriser} may do this (who authorises, reviews).",
+    ),
+    NOT_PARTY=("您的单位不是该协议或场景的当事方。", "Your organisation is no party to this."),
+    APPLICANT=(
+        "本地规则规定由 {may} 提出场景申请。",
+        "Under this profile scenarios are applied for by: {may}.",
+    ),
+)
+define(
+    Conflict,
+    SOD_MANAGE_OPERATE=(
+        "管理方与运营方必须分离：{a} 与 {b} 不得兼任或关联。",
+        "The managing and the operating side must be apart: {a} and {b} may not coincide or be affiliated.",
+    ),
+    AGREEMENT_INACTIVE=(
+        "协议 {agreement} 处于“{state}”，不能办理；须为生效状态。",
+        "Agreement {agreement} is “{state}”; it must be active.",
+    ),
+    OUT_OF_SCOPE=(
+        "资源 {entry} 不在协议范围内，请先变更协议。",
+        "Resource {entry} is outside the agreement's scope; change the agreement first.",
+    ),
+    LIST_REUSED=(
+        "该清单已在场景 {scenario} 审定；一场景一清单一审定，请勿重复使用。",
+        "This list was determined in scenario {scenario}; one scenario, one list, one determination.",
+    ),
+    ASSESSMENT_MISSING=("尚缺评估意见：{missing}。", "Assessments are missing: {missing}."),
+    CONTRACT_DIFFERS=(
+        "合同哈希与运营机构所签不一致，请核对合同文本。",
+        "The contract hash is not the one the operator signed; compare the texts.",
+    ),
+    ORGANISATION_INACTIVE=("单位 {organisation} 未生效。", "Organisation {organisation} is not active."),
+    DECISION_MISSING=("缺少集体决策文号 decision_ref。", "The collective decision's decision_ref is missing."),
+    DELETION_UNPROVEN=(
+        "还没有删除证明，不能核验；请等待删除完成。",
+        "There is no deletion certificate to verify yet; wait for the deletion to finish.",
+    ),
+)
