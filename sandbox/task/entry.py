@@ -92,9 +92,7 @@ def main() -> int:
         report = room_of(kind)(params, inputs, files)
     except SandboxError as refusal:
         report = {"ok": False, "code": refusal.code, "details": refusal.details}
-    except (
-        Exception
-    ):  # its text may hold a value of the data: it is dropped, not logged
+    except Exception:  # noqa: BLE001  its text may hold a value of the data: dropped, not logged
         report, status = {"ok": False, "code": "INTERNAL"}, 1
     if not report.get("ok"):
         clear(files)

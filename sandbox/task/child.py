@@ -1,0 +1,65 @@
+"""Runs a developer's Python file: ``python child.py CODE_DIR ENTRY REPORT_FD``, as a process of its own.
+
+A script and not a module: it imports nothing of ours, so that the code it runs meets a plain
+interpreter. On an error it writes ``{"class", "line"}`` to the inherited descriptor, which the parent
+holds to a closed vocabulary (``classes.py``); the error's text goes nowhere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+from types import TracebackType
+
+
+def line_in(
+    entry: str, error: BaseException, trace: TracebackType | None
+) -> int | None:
+    """The deepest line of ``entry`` that the error went through, or None."""
+    if isinstance(error, SyntaxError) and error.filename == entry:
+        return error.lineno
+    line = None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == entry:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def provide(name: str, file: Path) -> None:
+    """Make ``import name`` give ``file`` without putting its folder, and so its neighbours, on the path."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def main(code: str, entry: str, descriptor: int) -> int:
+    """Exit status 0, or 1 when the code raised."""
+    provide("sandbox_job", Path(__file__).with_name("sandbox_job.py"))
+    sys.path[0] = code
+    sys.argv = [entry]
+    os.set_inheritable(descriptor, False)
+    script = os.path.join(code, entry)
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except BaseException as error:  # noqa: BLE001  SystemExit and KeyboardInterrupt are ends like any other
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            return 0
+        told = {
+            "class": type(error).__name__,
+            "line": line_in(script, error, error.__traceback__),
+        }
+        os.write(descriptor, json.dumps(told).encode()[:4096])
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
