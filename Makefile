@@ -1,0 +1,34 @@
+# 常用命令 / everyday verbs. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench trace clean
+PYTHON := .venv/bin/python
+export SANDBOX_ENGINE ?= unix:///run/sandbox-engine/docker.sock
+
+help: ## 列出命令 / list the verbs
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+setup: ## 安装并启动所需的一切（可重复运行） / install and start what is missing, quick when run again
+	@scripts/setup
+
+demo: setup ## 演示全流程；DATA=文件.csv 用自己的数据 / play the whole path; DATA=file.csv for your own data
+	.venv/bin/sandbox demo $(if $(DATA),--data $(DATA))
+
+test: setup ## 全部测试与覆盖率 / all tests, with coverage
+	$(PYTHON) -m pytest --cov=sandbox --cov-branch --cov-report=term:skip-covered $(ARGS)
+
+check: ## 静态检查，不改任何文件 / static checks, changes nothing
+	$(PYTHON) -m ruff check . scripts/engine
+	$(PYTHON) -m ruff format --check . scripts/engine
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+bench: setup ## 运行全部测量 / run every measurement
+	@set -e; for measurement in benchmarks/*.py; do [ -e "$$measurement" ] || continue; $(PYTHON) "$$measurement"; done
+
+trace: setup ## 需求与测试对照 / requirements against tests
+	$(PYTHON) -m tests.trace
+
+clean: ## 删除生成物（容器引擎与数据保留） / remove what was generated, not the engine nor its data
+	rm -rf var/stamps var/image-layers var/images.json build htmlcov .coverage .coverage.* \
+	  .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find sandbox tests benchmarks images -name __pycache__ -type d -prune -exec rm -rf {} +
