@@ -1,0 +1,1 @@
+"""Alembic's migrations; ``Store.upgrade`` runs them."""
