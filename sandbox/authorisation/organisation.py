@@ -46,9 +46,7 @@ def sides(case: Case) -> None:
 
 def not_redeveloping(case: Case) -> None:
     """Guard: an operator of a live scope does not also become a developer (R-068 a)."""
-    redevelopment_in_scope(
-        case.world, case.policy, case.resource, {str(role) for role in case.payload.roles}
-    )
+    redevelopment_in_scope(case.world, case.policy, case.resource, {str(role) for role in case.payload.roles})
 
 
 def visible(actor: Actor, resource: Resource, world: World) -> bool:

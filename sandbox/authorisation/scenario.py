@@ -215,7 +215,9 @@ def three_answers(case: Case) -> None:
 
 
 def authorising_side(case: Case) -> None:
-    """Guard: the determination is the authoriser's."""
+    """Guard: who authorises, decides (谁授权、谁审核). What the system does follows from such a decision."""
+    if case.actor.role == Role.SYSTEM:
+        return
     agreement = need(case, "agreement", case.resource.spec["agreement"])
     if case.actor.organisation != agreement.spec["authoriser"]:
         raise fail("NOT_AUTHORISER", authoriser=agreement.spec["authoriser"])
@@ -367,7 +369,7 @@ KIND = Kind(
     en="scenario",
     prefix="sc",
     spec=ScenarioSpec,
-    labels=lambda spec: {"agreement": spec.agreement},
+    labels=lambda case: {"agreement": case.payload.agreement},
     visible=visible,
     states=(
         State("assessment", "评估审核中", "under assessment", "implementing_body"),
@@ -559,9 +561,7 @@ KIND = Kind(
             "CD 34, 26",
             payload=Cause,
         ),
-        Transition(
-            "resume", ("suspended",), "granted", SYSTEM, "恢复", "resume", "CD 34", payload=Cause
-        ),
+        Transition("resume", ("suspended",), "granted", SYSTEM, "恢复", "resume", "CD 34", payload=Cause),
         Transition(
             "revoke",
             ("granted", "suspended", "amending"),
@@ -571,6 +571,7 @@ KIND = Kind(
             "revoke",
             "CN (三); GD 25",
             payload=Cause,
+            guards=(authorising_side,),
         ),
         Transition(
             "expire",

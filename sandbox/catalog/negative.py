@@ -58,7 +58,7 @@ KIND = Kind(
     en="negative-list entry",
     prefix="nl",
     spec=NegativeSpec,
-    labels=lambda spec: {"entry": spec.entry},
+    labels=lambda case: {"entry": case.payload.entry},
     visible=visible,
     states=(
         State("listed", "在列", "listed", "data_authority"),

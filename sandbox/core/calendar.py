@@ -21,9 +21,11 @@ _DAY = timedelta(days=1)
 define(
     Unavailable,
     CALENDAR_OUT_OF_RANGE=(
-        "工作日历没有 {year} 年（现有 {years}），无法计算期限；请按国务院办公厅通知在 calendar.yaml 中补上该年。",
-        "The working-day calendar does not cover {year} (it has {years}), so no deadline can be computed; "
-        "add that year to calendar.yaml from the State Council notice.",
+        "工作日历没有 {year} 年（现有 {years}），无法计算期限；请按当年放假通知补入 calendar.yaml。",
+        (
+            "The working-day calendar does not cover {year} (only {years}), so the deadline is unknown; "
+            "add that year to calendar.yaml from the State Council notice."
+        ),
     ),
 )
 define(
@@ -74,7 +76,9 @@ def _worked_weekends(year: int, days: Any, holidays: set[date]) -> set[date]:
     worked = {_day(day, f"{year}/working_weekends") for day in days}
     for day in worked:
         if day.year != year or day.weekday() < _SATURDAY or day in holidays:
-            raise _malformed(day, "调休上班日须是该年的周末且不在假期内", "it must be a weekend day, no holiday")
+            raise _malformed(
+                day, "调休上班日须是该年的周末且不在假期内", "it must be a weekend day, no holiday"
+            )
     return worked
 
 
@@ -108,7 +112,9 @@ class Calendar:
         provisional: set[int] = set()
         for year, arrangement in years.items():
             if type(year) is not int or not isinstance(arrangement, Mapping):
-                raise _malformed(year, "年份应为整数，其下为一张表", "a year is a number with a table under it")
+                raise _malformed(
+                    year, "年份应为整数，其下为一张表", "a year is a number with a table under it"
+                )
             flag = arrangement.get("provisional", False)
             if type(flag) is not bool:
                 raise _malformed(f"{year}/provisional", "应为 true 或 false", "true or false is expected")

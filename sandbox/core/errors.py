@@ -138,4 +138,7 @@ define(
     ),
     EXISTS=("{kind}/{id} 已存在。", "{kind}/{id} exists already."),
 )
-define(Internal, INTERNAL=("内部错误，已记录；没有数据出域。", "Internal error, recorded; nothing left the domain."))
+define(
+    Internal,
+    INTERNAL=("内部错误，已记录；没有数据出域。", "Internal error, recorded; nothing left the domain."),
+)

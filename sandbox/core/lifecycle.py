@@ -123,7 +123,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of resource. ``labels`` derives the indexed labels from a spec."""
+    """One kind of resource. ``labels`` derives the indexed labels; it sees the case of the creation or edit."""
 
     name: str
     zh: str
@@ -132,7 +132,7 @@ class Kind:
     states: tuple[State, ...]
     transitions: tuple[Transition, ...]
     prefix: str  # of generated ids
-    labels: Callable[[Any], dict[str, str]] = lambda spec: {}
+    labels: Callable[[Case], dict[str, str]] = lambda case: {}
     visible: Callable[[Actor, Resource, World], bool] = lambda actor, resource, world: False
     view: Callable[[Actor, Resource], Resource] = lambda actor, resource: resource
     working: frozenset[str] = frozenset()  # states in which the machine, not a person, has work to do
@@ -162,7 +162,9 @@ class Kind:
 def defects(kind: Kind) -> list[str]:
     """What is wrong with a table: the exhaustiveness rules, one sentence each; an empty list is a pass."""
     names = [state.name for state in kind.states]
-    found: list[str] = [f"{kind.name}: state {n} stands twice" for n in {n for n in names if names.count(n) > 1}]
+    found: list[str] = [
+        f"{kind.name}: state {n} stands twice" for n in {n for n in names if names.count(n) > 1}
+    ]
     if sum(1 for row in kind.transitions if not row.source) != 1:
         found.append(f"{kind.name}: there must be exactly one creation")
     seen: set[tuple[str, str]] = set()

@@ -29,7 +29,10 @@ define(
         "没有场景 {scenario}，或不属于您的单位。",
         "There is no scenario {scenario}, or it is not your organisation's.",
     ),
-    GRANT_EXPIRED=("场景 {scenario} 的授权不在有效期内。", "The grant of scenario {scenario} is not in its term."),
+    GRANT_EXPIRED=(
+        "场景 {scenario} 的授权不在有效期内。",
+        "The grant of scenario {scenario} is not in its term.",
+    ),
     PURPOSE_MISMATCH=(
         "作业目的“{purpose}”与审定的目的“{granted}”不同。",
         "The job's purpose “{purpose}” is not the determined one “{granted}”.",

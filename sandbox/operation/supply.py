@@ -12,7 +12,7 @@ from pydantic import Field as Bound
 
 from sandbox.authorisation.agreement import active
 from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause
+from sandbox.authorisation.scenario import Cause, authorising_side
 from sandbox.catalog.entry import USABLE
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
@@ -195,7 +195,11 @@ KIND = Kind(
     en="supply",
     prefix="su",
     spec=SupplySpec,
-    labels=lambda spec: {"agreement": spec.agreement, "scenario": spec.scenario, "entry": spec.entry},
+    labels=lambda case: {
+        "agreement": case.payload.agreement,
+        "scenario": case.payload.scenario,
+        "entry": case.payload.entry,
+    },
     visible=visible,
     view=view,
     working=frozenset({"quarantined", "loaded"}),
@@ -267,7 +271,15 @@ KIND = Kind(
             guards=(still_active,),
         ),
         Transition(
-            "pause", ("available",), "paused", BODY | SYSTEM, "暂停", "pause", "CD 34", payload=Cause
+            "pause",
+            ("available",),
+            "paused",
+            BODY | SYSTEM,
+            "暂停",
+            "pause",
+            "CD 34",
+            payload=Cause,
+            guards=(authorising_side,),
         ),
         Transition(
             "resume",
@@ -278,7 +290,7 @@ KIND = Kind(
             "resume",
             "CD 34",
             payload=Cause,
-            guards=(still_active,),
+            guards=(authorising_side, still_active),
         ),
         Transition(
             "emergency_stop",
@@ -289,6 +301,7 @@ KIND = Kind(
             "stop at once",
             "GM 五(四); GD 25; GZ 二(一)",
             payload=Cause,
+            guards=(authorising_side,),
         ),
         Transition(
             "destroy",

@@ -1,0 +1,539 @@
+"""Job (作业): requirements D.4. Other people's code over the granted view, or the operator's recipe.
+
+Everything that may be refused is refused before the job exists (the guards of ``create``), and asked
+again in the transaction that starts it, because a grant may have ended while the job was queued.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import rfc8785
+from pydantic import Field as Bound
+
+from sandbox.authorisation.affiliation import no_redevelopment
+from sandbox.authorisation.agreement import active
+from sandbox.authorisation.scenario import LIVE as GRANTING
+from sandbox.authorisation.scenario import Cause, authorising_side, open_now
+from sandbox.catalog.negative import not_listed
+from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.errors import fail
+from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
+from sandbox.core.records import need, signed
+from sandbox.core.resource import Resource
+from sandbox.operation import codes  # noqa: F401
+
+NAME = "job"
+PATH = r"^[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9]{1,8}$"
+
+
+class JobInput(Model):
+    """One table the code will see as ``name``: columns of a catalogue entry or of a primary product."""
+
+    name: str = Bound(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+    entry: str | None = None
+    product: str | None = None
+    columns: tuple[str, ...] = Bound(min_length=1)
+
+
+class JobOutput(Model):
+    """One file that will leave, and what it says it is."""
+
+    path: str = Bound(pattern=PATH)
+    kind: Literal["table", "rows", "report", "figure"]
+    dimensions: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    ordered: bool = False
+
+
+class JobLimits(Model):
+    """What the job asks for; never more than the profile allows."""
+
+    seconds: int | None = Bound(default=None, ge=1)
+    memory_bytes: int | None = Bound(default=None, ge=64 << 20)
+    output_bytes: int | None = Bound(default=None, ge=1 << 10)
+
+
+class JobSpec(Model):
+    """``code`` holds the files as text, at most 1 MiB together; ``recipe`` stands instead of code."""
+
+    scenario: str
+    purpose: str
+    language: Literal["sql", "python", "recipe"]
+    entry: str = ""
+    code: dict[str, str] = Bound(default_factory=dict, max_length=64)
+    recipe: dict[str, Any] | None = None
+    inputs: tuple[JobInput, ...] = Bound(min_length=1, max_length=16)
+    outputs: tuple[JobOutput, ...] = Bound(default=(), max_length=16)
+    limits: JobLimits = JobLimits()
+
+    @property
+    def primary(self) -> bool:
+        """Primary processing (初级加工) is a recipe; everything else is re-development."""
+        return self.language == "recipe"
+
+
+class Started(Model):
+    """Lineage fixed at the start: which snapshots, which entries, under which list."""
+
+    lineage: dict[str, Any]
+    list_sha256: str
+    attempt: int
+
+
+class Ran(Model):
+    """How the container ended, in closed vocabulary; ``error`` is the developer's own mistake."""
+
+    end: str
+    error: dict[str, Any] | None = None
+    seconds: float
+    timing: dict[str, float] = Bound(default_factory=dict)
+    config_sha256: str = ""
+    isolation: dict[str, Any] = Bound(default_factory=dict)
+
+
+class Staged(Model):
+    """The outputs after copy, hash, rename."""
+
+    outputs: tuple[dict[str, Any], ...]
+
+
+class Denial(Model):
+    """The code of the rule that denied it at the start."""
+
+    code: str
+    details: dict[str, Any] = Bound(default_factory=dict)
+
+
+class Kept(Model):
+    """The in-domain primary product that a recipe gave."""
+
+    product: str
+
+
+class Proposed(Model):
+    """The egress request made of the outputs."""
+
+    request: str
+
+
+# which limit of the job is bounded by which parameter of the profile
+BOUNDS = {
+    "seconds": "job.timeout_seconds",
+    "memory_bytes": "job.memory_bytes",
+    "output_bytes": "job.output_bytes",
+}
+
+
+def spec_of(case: Case) -> JobSpec:
+    """The job's specification: the payload on creation, the stored one afterwards."""
+    if isinstance(case.payload, JobSpec):
+        return case.payload
+    return JobSpec.model_validate(case.resource.spec)
+
+
+def submitter(case: Case) -> tuple[str, Role]:
+    """Who submitted it: the actor on creation, afterwards as recorded."""
+    if isinstance(case.payload, JobSpec):
+        return case.actor.organisation, case.actor.role
+    return case.resource.organisation, Role(case.resource.status["create"]["role"])
+
+
+def well_formed(case: Case) -> None:
+    """Guard: entry present, names distinct, limits within the profile's, a recipe has one input."""
+    spec = spec_of(case)
+    if spec.primary:
+        if spec.recipe is None or len(spec.inputs) != 1 or spec.code or spec.outputs:
+            raise fail("RECIPE_ONLY")
+    elif spec.entry not in spec.code:
+        raise fail("ENTRY_MISSING", entry=spec.entry or "-")
+    elif not spec.outputs:
+        raise fail("MISSING_FIELD", field="outputs")
+    paths = [output.path for output in spec.outputs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise fail("OUTPUT_NAME", path=path)
+    names = [table.name for table in spec.inputs]
+    for name in names:
+        if names.count(name) > 1:
+            raise fail("OUTPUT_NAME", path=name)
+    for name, key in BOUNDS.items():
+        asked, bound = getattr(spec.limits, name), int(case.policy.get(key))
+        if asked is not None and asked > bound:
+            raise fail("LIMIT_TOO_HIGH", limit=name, max=bound)
+    if sum(len(text.encode()) for text in spec.code.values()) > 1 << 20:
+        raise fail("LIMIT_TOO_HIGH", limit="code", max=1 << 20)
+
+
+def grant_holds(case: Case) -> None:
+    """Guard: an approved scenario of this organisation, in term, with uses left, for this purpose (R-112)."""
+    spec = spec_of(case)
+    organisation, role = submitter(case)
+    scenario = case.world.get("scenario", spec.scenario)
+    if scenario is None:
+        raise fail("SCENARIO_UNKNOWN", scenario=spec.scenario)
+    agreement = need(case, "agreement", scenario.spec["agreement"])
+    party = agreement.spec["operator"] if role == Role.OPERATOR else scenario.organisation
+    if party != organisation:
+        raise fail("SCENARIO_UNKNOWN", scenario=spec.scenario)
+    if role == Role.OPERATOR and not spec.primary:
+        raise fail("SOD_REDEV", operator=organisation, other=organisation)
+    if role == Role.DEVELOPER:
+        no_redevelopment(case.world, case.policy, agreement.spec["operator"], organisation)
+    if scenario.state not in GRANTING:
+        code = "GRANT_EXPIRED" if scenario.state == "expired" else "NOT_GRANTED"
+        raise fail(code, scenario=scenario.id, state=scenario.state)
+    active(case, agreement, agreement.id)
+    grant = scenario.status["grant"]
+    if not open_now(scenario, case.now):
+        raise fail("GRANT_EXPIRED", scenario=scenario.id)
+    if spec.purpose != grant["purpose"]:
+        raise fail("PURPOSE_MISMATCH", purpose=spec.purpose, granted=grant["purpose"])
+    if grant["uses_left"] < 1:
+        raise fail("GRANT_SPENT", scenario=scenario.id)
+
+
+def columns_granted(case: Case) -> None:
+    """Guard: every input column is on the determined list, or of a primary product offered (R-031, R-092)."""
+    spec = spec_of(case)
+    scenario = need(case, "scenario", spec.scenario)
+    listed = {item["entry"]: item for item in scenario.status["grant"]["items"]}
+    for table in spec.inputs:
+        if (table.entry is None) == (table.product is None):
+            raise fail("MALFORMED", what=f"inputs.{table.name}", why="entry / product: exactly one")
+        if table.product is not None:
+            offered(case, scenario, table)
+            continue
+        raw(case, spec, scenario, listed, table)
+
+
+def offered(case: Case, scenario: Resource, table: JobInput) -> None:
+    """A primary product: offered to this very scenario, and only its own columns."""
+    product = case.world.get("product", table.product or "")
+    if (
+        product is None
+        or product.state != "offered"
+        or product.status["offer"]["scenario"] != scenario.id
+        or product.spec["scenario"] != scenario.id
+    ):
+        raise fail("PRODUCT_NOT_OFFERED", product=table.product, scenario=scenario.id)
+    names = {column["name"] for column in product.spec["columns"]}
+    for column in table.columns:
+        if column not in names:
+            raise fail("COLUMN_NOT_GRANTED", column=column, source=product.id)
+    for entry in product.spec["lineage"]["entries"]:
+        not_listed(case.world, entry)
+
+
+def raw(case: Case, spec: JobSpec, scenario: Resource, listed: dict[str, Any], table: JobInput) -> None:
+    """A raw resource: on the list column by column, supplied, and not for developers (P-58)."""
+    entry = table.entry or ""
+    item = listed.get(entry)
+    for column in table.columns:
+        if item is None or column not in item["columns"]:
+            raise fail("COLUMN_NOT_GRANTED", column=column, source=entry)
+    not_listed(case.world, entry)
+    if not spec.primary and not case.policy.get("raw.developer_use"):
+        raise fail("RAW_NOT_GRANTED", entry=entry)
+    if need(case, "catalogue-entry", entry).version != (item or {})["version"]:
+        raise fail("ENTRY_CHANGED", entry=entry)
+    if supply_of(case.world, scenario.id, entry) is None:
+        raise fail("NO_SUPPLY", entry=entry)
+
+
+def supply_of(world: World, scenario: str, entry: str) -> Resource | None:
+    """The newest available supply of a resource in a scenario's workspace."""
+    found = world.find("supply", state="available", labels={"scenario": scenario, "entry": entry})
+    return found[-1] if found else None
+
+
+def lineage_of(spec: JobSpec, scenario: Resource, world: World) -> dict[str, Any]:
+    """What the job will read: for each input the snapshot's hash, and every supply and entry behind it."""
+    inputs: list[dict[str, Any]] = []
+    supplies: set[str] = set()
+    entries: set[str] = set()
+    products: set[str] = set()
+    for table in spec.inputs:
+        if table.product is not None:
+            product = world.get("product", table.product)
+            assert product is not None
+            inputs.append(
+                {"name": table.name, "product": product.id, "sha256": product.spec["artefact_sha256"]}
+            )
+            products.add(product.id)
+            supplies |= set(product.spec["lineage"]["supplies"])
+            entries |= set(product.spec["lineage"]["entries"])
+        else:
+            supply = supply_of(world, scenario.id, table.entry or "")
+            assert supply is not None
+            inputs.append(
+                {"name": table.name, "supply": supply.id, "sha256": supply.status["snapshot"]["sha256"]}
+            )
+            supplies.add(supply.id)
+            entries.add(table.entry or "")
+    return {
+        "inputs": inputs,
+        "supplies": sorted(supplies),
+        "entries": sorted(entries),
+        "products": sorted(products),
+    }
+
+
+def submitted(case: Case) -> dict[str, Any]:
+    """Record: who submitted, with the hash of code or recipe; which entries it names (for the negative list)."""
+    spec = spec_of(case)
+    scenario = need(case, "scenario", spec.scenario)
+    body = {"code": spec.code, "recipe": spec.recipe}
+    return {
+        "create": {
+            "by": case.actor.account,
+            "person": case.actor.person,
+            "organisation": case.actor.organisation,
+            "role": str(case.actor.role),
+            "at": case.now.isoformat(),
+        },
+        "code_sha256": hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+        "lineage": lineage_of(spec, scenario, case.world),
+        "attempt": 0,
+    }
+
+
+def started(case: Case) -> dict[str, Any]:
+    """Record: the lineage as it is at the start, and which attempt this is."""
+    return {
+        "lineage": case.payload.lineage,
+        "list_sha256": case.payload.list_sha256,
+        "attempt": case.payload.attempt,
+        "provision": {"at": case.now.isoformat()},
+    }
+
+
+def debit(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect: one use of the grant, in the transaction that starts the job."""
+    yield Command("scenario", after.spec["scenario"], "debit", {"job": after.id})
+
+
+def ended(case: Case) -> dict[str, Any]:
+    """Record: the outcome."""
+    return {"outcome": signed(case)}
+
+
+def staged(case: Case) -> dict[str, Any]:
+    """Record: the outputs by hash."""
+    return {"outputs": case.payload.model_dump(mode="json")["outputs"], "stage": {"at": case.now.isoformat()}}
+
+
+def labels(case: Case) -> dict[str, str]:
+    """Index: by scenario and by its agreement, so that suspending the agreement finds its jobs."""
+    scenario = need(case, "scenario", case.payload.scenario)
+    return {"scenario": scenario.id, "agreement": scenario.spec["agreement"]}
+
+
+def visible(actor: Actor, resource: Resource, world: World) -> bool:
+    """Its owner, the authoriser's side, auditors; a developer's code is not the operator's to read."""
+    return actor.role in READS_ALL or actor.organisation == resource.organisation
+
+
+def view(actor: Actor, resource: Resource) -> Resource:
+    """What the submitter sees: closed vocabulary only (invariant 5, R-117).
+
+    State, whether it succeeded, the error's class and line in its own code, output names without
+    hashes or sizes, and no time finer than a second.
+    """
+    if actor.role in READS_ALL:
+        return resource
+    status: dict[str, Any] = {}
+    outcome = resource.status.get("outcome")
+    if outcome:
+        status["outcome"] = {
+            "end": "ok" if outcome["end"] == "succeeded" else "failed",
+            "error": outcome["error"],
+            "seconds": round(outcome["seconds"]),
+        }
+    if "deny" in resource.status:
+        status["deny"] = {key: resource.status["deny"][key] for key in ("code", "details")}
+    if "outputs" in resource.status:
+        status["outputs"] = [{"path": output["path"]} for output in resource.status["outputs"]]
+    for event in ("propose", "keep", "kill"):
+        if event in resource.status:
+            status[event] = {
+                key: value
+                for key, value in resource.status[event].items()
+                if key in ("request", "product", "cause")
+            }
+    return Resource(
+        kind=resource.kind,
+        id=resource.id,
+        organisation=resource.organisation,
+        state=resource.state,
+        spec=resource.spec,
+        status=status,
+        labels=resource.labels,
+        version=resource.version,
+        created_at=resource.created_at,
+        changed_at=resource.changed_at,
+    )
+
+
+SUBMITTER = frozenset({Role.DEVELOPER, Role.OPERATOR})
+SYSTEM = frozenset({Role.SYSTEM})
+STOPPER = frozenset({Role.REVIEWER, Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SYSTEM})
+
+
+def stopping_side(case: Case) -> None:
+    """Guard: a person who stops a job is of the authorising side."""
+    if case.actor.role != Role.SYSTEM:
+        scenario = need(case, "scenario", case.resource.spec["scenario"])
+        authorising_side(
+            Case(
+                resource=scenario,
+                actor=case.actor,
+                payload=case.payload,
+                policy=case.policy,
+                now=case.now,
+                world=case.world,
+                term=case.term,
+            )
+        )
+
+
+KIND = Kind(
+    name=NAME,
+    zh="作业",
+    en="job",
+    prefix="job",
+    spec=JobSpec,
+    labels=labels,
+    visible=visible,
+    view=view,
+    working=frozenset({"queued", "provisioning", "running", "succeeded"}),
+    states=(
+        State("queued", "排队", "queued", "system"),
+        State("provisioning", "准备中", "provisioning", "system"),
+        State("running", "运行中", "running", "system"),
+        State("denied", "拒绝执行", "denied", ""),
+        State("succeeded", "运行成功", "succeeded", "system"),
+        State("failed", "运行失败", "failed", "system"),
+        State("killed", "已终止", "killed", "system"),
+        State("quarantined", "输出已隔离", "outputs in quarantine", "developer"),
+        State("proposed", "已申请出域", "proposed for egress", ""),
+        State("kept", "已成初级产品", "kept as primary product", ""),
+        State("purged", "已清除", "purged", ""),
+    ),
+    transitions=(
+        Transition(
+            "create",
+            (),
+            "queued",
+            SUBMITTER,
+            "提交",
+            "submit",
+            "GZ 二(四); GD 24, 25; CN (三)",
+            payload=JobSpec,
+            guards=(well_formed, grant_holds, columns_granted),
+            record=submitted,
+        ),
+        Transition(
+            "provision",
+            ("queued",),
+            "provisioning",
+            SYSTEM,
+            "准备",
+            "provision",
+            "CN (三); CD 28; GD 25",
+            payload=Started,
+            guards=(grant_holds, columns_granted),
+            record=started,
+            effects=(debit,),
+        ),
+        Transition(
+            "deny",
+            ("queued",),
+            "denied",
+            SYSTEM,
+            "拒绝",
+            "deny",
+            "CN (三); CD 28; GD 25",
+            payload=Denial,
+        ),
+        Transition("run", ("provisioning",), "running", SYSTEM, "启动", "start", "GM 一(三); GZ 三(四)"),
+        Transition(
+            "succeed",
+            ("running",),
+            "succeeded",
+            SYSTEM,
+            "成功",
+            "succeed",
+            "GD 30",
+            payload=Ran,
+            record=ended,
+        ),
+        Transition(
+            "fail",
+            ("provisioning", "running", "succeeded"),
+            "failed",
+            SYSTEM,
+            "失败",
+            "fail",
+            "GD 30",
+            payload=Ran,
+            record=ended,
+        ),
+        Transition(
+            "kill",
+            ("queued", "provisioning", "running"),
+            "killed",
+            STOPPER,
+            "终止",
+            "kill",
+            "CD 34; GZ 二(四)",
+            payload=Cause,
+            guards=(stopping_side,),
+        ),
+        Transition(
+            "stage",
+            ("succeeded",),
+            "quarantined",
+            SYSTEM,
+            "隔离输出",
+            "quarantine outputs",
+            "GZ 二(五)",
+            payload=Staged,
+            record=staged,
+            clock="quarantine.purge_days",
+        ),
+        Transition(
+            "keep",
+            ("succeeded",),
+            "kept",
+            SYSTEM,
+            "存为初级产品",
+            "keep as primary product",
+            "GZ 二(四)",
+            payload=Kept,
+        ),
+        Transition(
+            "propose",
+            ("quarantined",),
+            "proposed",
+            SYSTEM,
+            "申请出域",
+            "propose",
+            "GD 26",
+            payload=Proposed,
+        ),
+        Transition(
+            "purge",
+            ("quarantined", "failed", "killed"),
+            "purged",
+            SYSTEM,
+            "清除",
+            "purge",
+            "default: unclaimed outputs do not stay (Q-10)",
+            payload=Cause,
+        ),
+    ),
+)

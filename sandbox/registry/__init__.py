@@ -1,0 +1,1 @@
+"""登记: products at both levels, and the lineage from provider to delivery. Pure."""

@@ -1,0 +1,58 @@
+"""Error codes of the review and of releases."""
+
+from sandbox.core.errors import Conflict, Forbidden, Invalid, define
+
+define(
+    Invalid,
+    POINTS_MISSING=(
+        "评审要点未逐项给出结论：{missing}；每项须为 pass、fail 或 na（na 须说明理由）。",
+        "Review points without an answer: {missing}; each is pass, fail or na (na with a reason).",
+    ),
+    NO_OUTPUTS=("作业 {job} 没有可申请出域的输出。", "Job {job} has no outputs to propose."),
+)
+define(
+    Forbidden,
+    SELF_REVIEW=(
+        "提交方、其运营机构及关联方人员不得审核该申请。",
+        "The submitter, its operator and their affiliates may not review this request.",
+    ),
+    NOT_RECIPIENT=("该出域凭证只供指定的接收方使用。", "This release token is for the named recipient only."),
+    TOKEN_INVALID=("出域凭证无效，请核对。", "The release token is not valid; check it."),
+    TOKEN_EXPIRED=("出域凭证已过期，请重新申请。", "The release token has expired; apply anew."),
+    NO_INTEREST=(
+        "您已声明与本案有利害关系，不得参与审核。",
+        "You have declared an interest in this case and may not review it.",
+    ),
+)
+define(
+    Conflict,
+    VERDICT_MISSING=(
+        "缺少结论：{missing}；安全性审核与业务规范性审查各须一名审核人。",
+        "Verdicts are missing: {missing}; security and business conformity each need a named reviewer.",
+    ),
+    VERDICT_NEGATIVE=(
+        "已有否定结论（{which}），不能批准；请退回或不予通过。",
+        "There is a negative verdict ({which}); it cannot be approved, return or reject it.",
+    ),
+    HARD_FINDING=(
+        "检查有硬性发现（{rules}），任何人不得放行。",
+        "The check has hard findings ({rules}); nobody can let this out.",
+    ),
+    UNCHECKED=("还没有检查结论，不能决定。", "There is no check verdict yet; it cannot be decided."),
+    ARTEFACT_CHANGED=(
+        "待放行的内容与审核的内容哈希不同，已停止。",
+        "What would leave is not what was reviewed (hashes differ); it was stopped.",
+    ),
+    TWO_REVIEWERS=(
+        "高风险申请须两名审核人各自给出安全性结论。",
+        "A high-risk request needs the security verdict of two different reviewers.",
+    ),
+    NOT_REVIEWED=(
+        "出域申请 {request} 未通过评审，不能登记产品。",
+        "Egress request {request} has not passed review; its product cannot be registered.",
+    ),
+    PRODUCT_UNREGISTERED=(
+        "产品尚未登记，不能放行；请先登记产品。",
+        "The product is not registered yet; register it before the release.",
+    ),
+)

@@ -1,0 +1,574 @@
+"""Egress request (出域申请): requirements D.5; the six review points of GD 26; two verdicts (CN 十二).
+
+Approval is a named person's act over stored facts: a check verdict without hard findings, a form with
+every point answered, both verdicts, and the hashes of what was reviewed. The gate asks all of it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import Field as Bound
+
+from sandbox.authorisation.affiliation import affiliated
+from sandbox.authorisation.agreement import active
+from sandbox.authorisation.scenario import Cause
+from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.errors import fail
+from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
+from sandbox.core.records import appended, need, signed
+from sandbox.core.resource import Resource
+from sandbox.review import codes  # noqa: F401
+
+NAME = "egress-request"
+VERDICTS = ("security", "business_conformity")
+
+
+class EgressSpec(Model):
+    """What is to leave, to whom, where, for what, and as which form of product."""
+
+    job: str
+    title: str = Bound(min_length=2)
+    recipient: str  # organisation
+    recipient_region: str = "CN"
+    purpose: str
+    form: Literal["dataset", "report", "model", "interface", "service"]
+    use_class: Literal["public", "industry"] = "industry"
+    high_risk: bool = False
+
+
+class CheckResult(Model):
+    """What the checker said of the staged files, and the canonical files it wrote."""
+
+    verdict: Literal["no_objection", "hold", "reject"]
+    findings: tuple[dict[str, Any], ...]
+    rules: tuple[dict[str, Any], ...] = ()
+    files: tuple[dict[str, Any], ...]
+    canonical: tuple[dict[str, Any], ...]
+    checker: str
+    seconds: float
+    clauses: tuple[str, ...] = ()
+    isolation: dict[str, Any] = Bound(default_factory=dict)
+    error: str | None = None
+
+
+class PointAnswer(Model):
+    """A person's answer to one review point; ``na`` needs its reason in the note."""
+
+    answer: Literal["pass", "fail", "na"]
+    note: str = ""
+
+
+class Verdict(Model):
+    """One reviewer's verdict; the security verdict carries the form with all points."""
+
+    which: Literal["security", "business_conformity"]
+    verdict: Literal["pass", "fail"]
+    points: dict[str, PointAnswer] = Bound(default_factory=dict)
+    note: str = Bound(min_length=2)
+    no_interest: Literal[True]  # 无利害关系声明
+
+
+class Approval(Model):
+    """The decision; conditions bind the recipient."""
+
+    conditions: tuple[str, ...] = ()
+
+
+class Rejection(Model):
+    """Reason and law."""
+
+    reason: str = Bound(min_length=2)
+    law: str = Bound(min_length=2)
+
+
+class Fixes(Model):
+    """What the submitter has to mend."""
+
+    reasons: tuple[str, ...] = Bound(min_length=1)
+
+
+class Clearance(Model):
+    """The outcome of the outside procedure that the authority holds to be required (F-11)."""
+
+    procedure_ref: str = Bound(min_length=2)
+
+
+class Released(Model):
+    """What the gate made: the package, its product, the token's hash and end."""
+
+    package_sha256: str
+    bytes: int
+    files: tuple[dict[str, Any], ...]
+    token_sha256: str
+    expires_at: datetime
+    checkpoint: str
+
+
+class Download(Model):
+    """The token that the recipient was handed."""
+
+    token: str = Bound(min_length=16)
+
+
+def job_of(case: Case) -> Resource:
+    """The job whose outputs are proposed."""
+    return need(case, "job", case.resource.spec.get("job") or case.payload.job)
+
+
+def agreement_of(case: Case) -> Resource:
+    """The agreement that the job ran under."""
+    return need(case, "agreement", job_of(case).labels["agreement"])
+
+
+def from_quarantine(case: Case) -> None:
+    """Guard: the submitter's own job, with outputs in quarantine, for the job's purpose."""
+    job = need(case, "job", case.payload.job)
+    if job.organisation != case.actor.organisation:
+        raise fail("NOT_YOURS")
+    if job.state != "quarantined" or not job.status["outputs"]:
+        raise fail("NO_OUTPUTS", job=job.id)
+    if case.payload.purpose != job.spec["purpose"]:
+        raise fail("PURPOSE_MISMATCH", purpose=case.payload.purpose, granted=job.spec["purpose"])
+
+
+def use_allowed(case: Case) -> None:
+    """Guard: the agreement is active and has the form on its list; the recipient is an active party."""
+    spec: EgressSpec = case.payload
+    job = need(case, "job", spec.job)
+    name = job.labels["agreement"]
+    agreement = active(case, case.world.get("agreement", name), name)
+    if spec.form not in agreement.spec["product_forms"]:
+        raise fail("MODE_NOT_ALLOWED", mode=spec.form, allowed=", ".join(agreement.spec["product_forms"]))
+    recipient = need(case, "organisation", spec.recipient)
+    if recipient.state != "active":
+        raise fail("ORGANISATION_INACTIVE", organisation=spec.recipient)
+
+
+def authoriser_reviews(case: Case) -> None:
+    """Guard: 谁授权、谁审核 (R-161): the reviewer is of the organisation that authorised."""
+    authoriser = agreement_of(case).spec["authoriser"]
+    if case.actor.organisation != authoriser:
+        raise fail("NOT_AUTHORISER", authoriser=authoriser)
+
+
+def independent(case: Case) -> None:
+    """Guard: neither the submitter nor anybody of the submitter's, recipient's or operator's side (R-164)."""
+    job = job_of(case)
+    sides = {case.resource.organisation, job.organisation, agreement_of(case).spec["operator"]}
+    people = {job.status["create"]["person"], case.resource.status["create"]["person"]}
+    if case.actor.person in people or any(
+        affiliated(case.world, case.policy, case.actor.organisation, side) for side in sides
+    ):
+        raise fail("SELF_REVIEW")
+
+
+def checked(case: Case) -> None:
+    """Guard: a stored verdict without a hard finding; no role can lift one (invariant 4)."""
+    result = case.resource.status.get("check")
+    if result is None:
+        raise fail("UNCHECKED")
+    hard = sorted({found["rule"] for found in result["findings"] if found["severity"] == "hard"})
+    if hard or result["verdict"] == "reject" or result["error"]:
+        raise fail("HARD_FINDING", rules=", ".join(hard) or result["error"] or "reject")
+
+
+def points_of(case: Case) -> list[str]:
+    """The review points of the profile: the six and what it adds (R-163)."""
+    return [*case.policy.get("review.points"), *case.policy.get("review.extra_points")]
+
+
+def all_points(case: Case) -> None:
+    """Guard: the security verdict answers every point; ``na`` with a reason; a failed point is no pass."""
+    given: Verdict = case.payload
+    if given.which != "security":
+        return
+    missing = [
+        point
+        for point in points_of(case)
+        if point not in given.points or (given.points[point].answer == "na" and not given.points[point].note)
+    ]
+    if missing:
+        raise fail("POINTS_MISSING", missing=", ".join(missing))
+    failed = [point for point, answer in given.points.items() if answer.answer == "fail"]
+    if failed and given.verdict == "pass":
+        raise fail("VERDICT_NEGATIVE", which=", ".join(failed))
+
+
+def verdicts_complete(case: Case) -> None:
+    """Guard: both verdicts by name, none negative, two security reviewers when the risk is high (R-154)."""
+    given = case.resource.status.get("verdicts", [])
+    negative = [verdict["which"] for verdict in given if verdict["verdict"] == "fail"]
+    if negative:
+        raise fail("VERDICT_NEGATIVE", which=", ".join(negative))
+    missing = [which for which in VERDICTS if which not in {verdict["which"] for verdict in given}]
+    if missing:
+        raise fail("VERDICT_MISSING", missing=", ".join(missing))
+    people = {verdict["person"] for verdict in given if verdict["which"] == "security"}
+    if high_risk(case) and case.policy.get("highrisk.two_reviewers") and len(people) < 2:
+        raise fail("TWO_REVIEWERS")
+
+
+def high_risk(case: Case) -> bool:
+    """High risk: declared so, or the checker holds it."""
+    return bool(case.resource.spec["high_risk"]) or case.resource.status["check"]["verdict"] == "hold"
+
+
+def product_registered(case: Case) -> None:
+    """Guard: released only when its product is registered (D5-9, R-174)."""
+    if not case.world.find("product", state="registered", labels={"request": case.resource.id}):
+        raise fail("PRODUCT_UNREGISTERED")
+
+
+def agreement_active(case: Case) -> None:
+    """Guard: the agreement still permits use at the moment of release and of each download."""
+    agreement = agreement_of(case)
+    active(case, agreement, agreement.id)
+
+
+def token_holds(case: Case) -> None:
+    """Guard: the named recipient, the right token, in time (R-155)."""
+    release = case.resource.status["release"]
+    if case.actor.organisation != case.resource.spec["recipient"]:
+        raise fail("NOT_RECIPIENT")
+    digest = hashlib.sha256(case.payload.token.encode()).hexdigest()
+    if not hmac.compare_digest(digest, release["token_sha256"]):
+        raise fail("TOKEN_INVALID")
+    if case.now > datetime.fromisoformat(release["expires_at"]):
+        raise fail("TOKEN_EXPIRED")
+
+
+def deciders(case: Case) -> dict[str, Any]:
+    """Record: the request with the natural person behind it."""
+    return {"create": {**signed(case), "person": case.actor.person}}
+
+
+def check_result(case: Case) -> dict[str, Any]:
+    """Record: the check, as it came out of the container."""
+    return {"check": signed(case)}
+
+
+def verdict(case: Case) -> dict[str, Any]:
+    """Record: one more verdict, with the person, so that two are two."""
+    earlier = appended(case, "verdicts")["verdicts"]
+    return {"verdicts": [*earlier[:-1], {**earlier[-1], "person": case.actor.person}]}
+
+
+def decision(case: Case) -> dict[str, Any]:
+    """Record: the decision, bound to the hashes of what was reviewed."""
+    reviewed = {item["path"]: item["sha256"] for item in case.resource.status["check"]["canonical"]}
+    return {"decision": {**signed(case), "reviewed": reviewed, "policy": case.policy.id}}
+
+
+def release(case: Case) -> dict[str, Any]:
+    """Record: the release; the token itself is nowhere stored."""
+    return {"release": signed(case)}
+
+
+def download(case: Case) -> dict[str, Any]:
+    """Record: who took it when; never the token."""
+    taken = {
+        "by": case.actor.account,
+        "organisation": case.actor.organisation,
+        "at": case.now.isoformat(),
+        "package_sha256": case.resource.status["release"]["package_sha256"],
+    }
+    return {"downloads": [*case.resource.status.get("downloads", []), taken]}
+
+
+def propose_job(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect: the job's outputs are claimed, by this request alone."""
+    yield Command("job", after.spec["job"], "propose", {"request": after.id})
+
+
+def draft_product(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect of the approval: the product record that registration completes (R-174, R-175)."""
+    job = job_of(case)
+    yield Command(
+        "product",
+        "",
+        "create",
+        {
+            "level": 2,
+            "title": after.spec["title"],
+            "form": after.spec["form"],
+            "scenario": job.spec["scenario"],
+            "agreement": job.labels["agreement"],
+            "job": job.id,
+            "request": after.id,
+            "lineage": {key: job.status["lineage"][key] for key in ("supplies", "entries", "products")},
+        },
+        organisation=after.organisation,
+    )
+
+
+def announce(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect of the recall: the product is recalled with it."""
+    for product in case.world.find("product", labels={"request": after.id}):
+        if product.state in ("registered", "suspended"):
+            yield Command("product", product.id, "recall", {"cause": f"egress-request {after.id}"})
+
+
+def labels(case: Case) -> dict[str, str]:
+    """Index: by job, agreement and recipient."""
+    job = need(case, "job", case.payload.job)
+    return {"job": job.id, "agreement": job.labels["agreement"], "recipient": case.payload.recipient}
+
+
+def visible(actor: Actor, resource: Resource, world: World) -> bool:
+    """The submitter, the recipient, the supervising side."""
+    return actor.role in READS_ALL or actor.organisation in (
+        resource.organisation,
+        resource.spec["recipient"],
+    )
+
+
+def view(actor: Actor, resource: Resource) -> Resource:
+    """The submitter's sight: rule, point, severity, file and hint; no evidence, no place, no counts.
+
+    Evidence is for the reviewer; for the submitter it would be an output that no release covers.
+    """
+    if actor.role in READS_ALL:
+        return resource
+    status = {key: value for key, value in resource.status.items() if key in ("return", "reject", "recall")}
+    if "check" in resource.status:
+        check = resource.status["check"]
+        coarse = {
+            (found["rule"], found["point"], found["severity"], found["hint"]) for found in check["findings"]
+        }
+        status["check"] = {
+            "verdict": check["verdict"],
+            "findings": [
+                dict(zip(("rule", "point", "severity", "hint"), found, strict=True))
+                for found in sorted(coarse)
+            ],
+        }
+    if "decision" in resource.status:
+        status["decision"] = {key: resource.status["decision"][key] for key in ("at", "conditions")}
+    if "release" in resource.status:
+        status["release"] = {
+            key: resource.status["release"][key] for key in ("package_sha256", "expires_at", "checkpoint")
+        }
+    return Resource(
+        kind=resource.kind,
+        id=resource.id,
+        organisation=resource.organisation,
+        state=resource.state,
+        spec=resource.spec,
+        status=status,
+        labels=resource.labels,
+        version=resource.version,
+        created_at=resource.created_at,
+        changed_at=resource.changed_at,
+        due_at=resource.due_at,
+        overdue=resource.overdue,
+    )
+
+
+def token_end(case: Case, now: datetime) -> datetime:
+    """When a token made now ends."""
+    return now + timedelta(days=int(case.policy.get("release.token_days")))
+
+
+SUBMITTER = frozenset({Role.DEVELOPER, Role.OPERATOR})
+REVIEWER = frozenset({Role.REVIEWER})
+SYSTEM = frozenset({Role.SYSTEM})
+HELD = ("held_cross_border", "human_review")
+JUDGE = (authoriser_reviews, independent)
+CLOCK = "review.product_wd"
+
+KIND = Kind(
+    name=NAME,
+    zh="出域申请",
+    en="egress request",
+    prefix="eg",
+    spec=EgressSpec,
+    labels=labels,
+    visible=visible,
+    view=view,
+    working=frozenset({"requested", "auto_check", "releasing"}),
+    states=(
+        State("requested", "已申请", "requested", "system"),
+        State("auto_check", "自动检查中", "under automatic check", "system"),
+        State("auto_rejected", "自动检查不通过", "rejected by the check", ""),
+        State("held_cross_border", "涉出境，待处置", "held: cross-border", "reviewer"),
+        State("human_review", "人工评审", "human review", "reviewer"),
+        State("returned", "退回修改", "returned", ""),
+        State("approved", "已通过，待产品登记", "approved, product to be registered", "developer"),
+        State("releasing", "放行中", "releasing", "system"),
+        State("rejected", "不予通过", "rejected", ""),
+        State("released", "已放行", "released", "developer"),
+        State("recalled", "已召回", "recalled", ""),
+    ),
+    transitions=(
+        Transition(
+            "create",
+            (),
+            "requested",
+            SUBMITTER,
+            "申请出域",
+            "propose",
+            "GD 26; GZ 二(四)",
+            payload=EgressSpec,
+            guards=(from_quarantine, use_allowed),
+            record=deciders,
+            effects=(propose_job,),
+            clock=CLOCK,
+        ),
+        Transition(
+            "check",
+            ("requested",),
+            "auto_check",
+            SYSTEM,
+            "自动检查",
+            "check",
+            "GZ 二(五)",
+            keeps_clock=True,
+        ),
+        Transition(
+            "object",
+            ("auto_check",),
+            "auto_rejected",
+            SYSTEM,
+            "检查不通过",
+            "object",
+            "GZ 二(五)",
+            payload=CheckResult,
+            record=check_result,
+        ),
+        Transition(
+            "hold",
+            ("auto_check",),
+            "held_cross_border",
+            SYSTEM,
+            "涉出境，暂扣",
+            "hold cross-border",
+            "GD 26(五)",
+            payload=CheckResult,
+            record=check_result,
+            keeps_clock=True,
+        ),
+        Transition(
+            "forward",
+            ("auto_check",),
+            "human_review",
+            SYSTEM,
+            "转人工评审",
+            "forward to review",
+            "GD 26; GZ 二(四)",
+            payload=CheckResult,
+            record=check_result,
+            keeps_clock=True,
+        ),
+        Transition(
+            "clear",
+            ("held_cross_border",),
+            "human_review",
+            REVIEWER,
+            "附程序结果，转评审",
+            "clear with procedure",
+            "GD 26(五)",
+            payload=Clearance,
+            guards=JUDGE,
+            keeps_clock=True,
+        ),
+        Transition(
+            "give_verdict",
+            ("human_review",),
+            "human_review",
+            REVIEWER,
+            "给出结论",
+            "give verdict",
+            "CN (十二); CD 17(三); GD 26",
+            payload=Verdict,
+            guards=(*JUDGE, checked, all_points),
+            record=verdict,
+            keeps_clock=True,
+        ),
+        Transition(
+            "approve",
+            ("human_review",),
+            "approved",
+            REVIEWER,
+            "批准",
+            "approve",
+            "GD 26; CN (十二); CD 17(三)",
+            payload=Approval,
+            guards=(*JUDGE, checked, verdicts_complete),
+            record=decision,
+            effects=(draft_product,),
+        ),
+        Transition(
+            "return",
+            HELD,
+            "returned",
+            REVIEWER,
+            "退回修改",
+            "return",
+            "default: a mendable request is mended and proposed anew",
+            payload=Fixes,
+            guards=JUDGE,
+        ),
+        Transition(
+            "reject",
+            HELD,
+            "rejected",
+            REVIEWER,
+            "不予通过",
+            "reject",
+            "GD 26",
+            payload=Rejection,
+            guards=JUDGE,
+        ),
+        Transition(
+            "prepare",
+            ("approved",),
+            "releasing",
+            SYSTEM,
+            "准备放行",
+            "prepare release",
+            "GD 27; GZ 三(四)",
+            guards=(checked, verdicts_complete, product_registered, agreement_active),
+        ),
+        Transition(
+            "release",
+            ("releasing",),
+            "released",
+            SYSTEM,
+            "放行",
+            "release",
+            "GD 27; GZ 三(四)",
+            payload=Released,
+            guards=(checked, verdicts_complete, product_registered, agreement_active),
+            record=release,
+        ),
+        Transition(
+            "download",
+            ("released",),
+            "released",
+            SUBMITTER,
+            "领取",
+            "download",
+            "GZ 三(四)",
+            payload=Download,
+            guards=(token_holds, agreement_active),
+            record=download,
+        ),
+        Transition(
+            "recall",
+            ("approved", "releasing", "released"),
+            "recalled",
+            REVIEWER,
+            "召回",
+            "recall",
+            "CN (十三); GD 39",
+            payload=Cause,
+            guards=(authoriser_reviews,),
+            effects=(announce,),
+        ),
+    ),
+)
