@@ -2,10 +2,6 @@
 
 from pathlib import Path
 
-_HERE = Path(__file__).parent
+_PLUGINS = Path(__file__).parent / "plugins"
 
-pytest_plugins = [
-    f"tests.plugins.{path.stem}"
-    for path in sorted((_HERE / "plugins").glob("*.py"))
-    if path.stem != "__init__"
-]
+pytest_plugins = [f"tests.plugins.{path.stem}" for path in sorted(_PLUGINS.glob("*.py"))]
