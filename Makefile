@@ -20,6 +20,7 @@ check: ## 静态检查，不改任何文件 / static checks, changes nothing
 	$(PYTHON) -m ruff check . scripts/engine
 	$(PYTHON) -m ruff format --check . scripts/engine
 	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy scripts/engine
 	.venv/bin/lint-imports
 
 bench: setup ## 运行全部测量 / run every measurement

@@ -45,12 +45,35 @@ SITE = "usr/local/lib/python3.11/dist-packages"
 
 # The whole of the root file system. dbm, curses, readline and nis stay out: a task has no terminal.
 DEBS = (
-    "libbz2-1.0 libc6 libcrypt1 libexpat1 libffi8 libgcc-s1 libgomp1 liblzma5 libpython3.11-minimal "
-    "libpython3.11-stdlib libsqlite3-0 libssl3 libstdc++6 libuuid1 python3.11-minimal python3.11 tzdata "
-    "zlib1g"
-).split()
-DEB_EXCLUDE = ("usr/share/doc", "usr/share/man", "usr/share/lintian", "usr/share/applications",
-               "usr/share/binfmts", "usr/share/pixmaps", "usr/sbin", "etc/apt")  # fmt: skip
+    "libbz2-1.0",
+    "libc6",
+    "libcrypt1",
+    "libexpat1",
+    "libffi8",
+    "libgcc-s1",
+    "libgomp1",
+    "liblzma5",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libsqlite3-0",
+    "libssl3",
+    "libstdc++6",
+    "libuuid1",
+    "python3.11-minimal",
+    "python3.11",
+    "tzdata",
+    "zlib1g",
+)
+DEB_EXCLUDE = (
+    "usr/share/doc",
+    "usr/share/man",
+    "usr/share/lintian",
+    "usr/share/applications",
+    "usr/share/binfmts",
+    "usr/share/pixmaps",
+    "usr/sbin",
+    "etc/apt",
+)
 SITE_EXCLUDE = {"tests", "include", "__pycache__", "bin"}
 OWN = ("__init__.py", "core", "policy", "task", "workspace", "desensitize")
 PILLOW = "pillow"
@@ -149,7 +172,7 @@ def pip_site(target: Path, requirement: Path) -> None:
     for path in list(target.rglob("*")):
         if path.is_dir() and not path.is_symlink() and path.name in SITE_EXCLUDE:
             shutil.rmtree(path)
-        elif path.suffix in {".pyi", ".pxd", ".h"} or "flight" in path.name and path.suffix != ".py":
+        elif path.suffix in {".pyi", ".pxd", ".h"} or ("flight" in path.name and path.suffix != ".py"):
             path.unlink(missing_ok=True)
     for record in target.glob("*.dist-info/RECORD"):
         record.unlink()  # lists the files that were just removed
@@ -282,9 +305,8 @@ def configuration(image: Image, diff_ids: list[str]) -> bytes:
             "config": {
                 "User": f"{UID}:{UID}",
                 "Env": ["PATH=/usr/bin"],
-                "WorkingDir": "/tmp",
+                "WorkingDir": "/tmp",  # noqa: S108 - the container's own, in memory
                 "Cmd": ["python3", "-I", "-m", "sandbox.task"],
-                "Labels": {"sandbox.image": image.name},
             },
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
             "history": [{"created": CREATED, "created_by": "images/build.py"} for _ in diff_ids],
@@ -308,7 +330,10 @@ def load(client: docker.APIClient, image: Image, layers: list[tuple[str, Path]])
     present = engine_layers(client)
     with tempfile.TemporaryFile(dir=CACHE) as archive:
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            for label, content in (("manifest.json", json.dumps(manifest).encode()), (f"{name}.json", config)):
+            for label, content in (
+                ("manifest.json", json.dumps(manifest).encode()),
+                (f"{name}.json", config),
+            ):
                 info = tarfile.TarInfo(label)
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
@@ -351,7 +376,8 @@ def is_current(client: docker.APIClient, image: Image, inputs: str) -> bool:
 def build(client: docker.APIClient, image: Image, recipe: str) -> dict[str, Any]:
     """Build ``image`` and return its record."""
     inputs = digest_of([recipe.encode(), own_hash(image).encode()])
-    layers, packages = [], {}
+    layers: list[tuple[str, Path]] = []
+    packages: dict[str, str] = {}
     for name in image.layers:
         path, known = cached_layer(name, recipe)
         layers.append((known["diff_id"], path))

@@ -12,10 +12,19 @@ The promises
 - **Blocking.** ``run`` blocks until the container has ended or the wall clock of the limits is over
   (plus ten seconds at the most); ``stop`` and ``running`` return at once (within ten seconds).
 - **Typed end.** User code that fails is an outcome, never an exception. An exception
-  (``SandboxError``) means that the machine could not run it: ``ISOLATION_UNAVAILABLE``,
-  ``ENGINE_UNREACHABLE``, ``IMAGE_UNKNOWN``. Nothing is retried in here.
+  (``SandboxError``) means that it was not run or cannot be watched: ``ISOLATION_UNAVAILABLE``,
+  ``ENGINE_UNREACHABLE``, ``IMAGE_UNKNOWN``, ``TASK_MALFORMED``, ``INPUT_UNREADABLE``. Nothing is
+  retried in here.
 - **Nothing else comes back.** Standard output and error are not collected (no log driver). What a
-  task has to say stands in its output folder: ``report.json`` (see ``Report``) and ``files/``.
+  task has to say stands in its output folder ``/out``: ``report.json`` and ``files/``.
+- **Collected, not trusted.** When the last process of the task is gone, the regular files of
+  ``/out/files`` are copied out, up to the quota; links, devices, hidden and ill-named entries stay
+  behind and are counted in ``Outcome.skipped``.
+- **In memory.** ``/out`` and ``/tmp`` are held in memory: what a task writes there counts in its
+  ``memory_bytes``.
+- **Readable inputs.** A task runs as a user of its own, so inputs must be readable for others (files
+  ``o+r``, folders ``o+rx``); keep their parent folder closed (0700) to hide them on the host. What
+  ``Outcome.files`` holds is made so, and can be the input of the next task as it stands.
 - **Gone afterwards.** After ``discard(id)`` no container, mount or folder of the task is left.
 """
 
@@ -93,11 +102,12 @@ class Outcome:
     end: End
     exit_code: int | None
     seconds: float
-    files: Path  # host folder of <task>/out/files; untrusted: open with O_NOFOLLOW, regular files only
+    files: Path  # host folder with the copies of /out/files: regular files and folders, contents untrusted
     report: dict[str, Any]  # <task>/out/report.json if it was a JSON object of <= 1 MiB, else {}
     started_at: float  # POSIX time of the container's start
     config_sha256: str  # hash of the container configuration that was asked for
-    isolation: dict[str, Any]  # what the engine reports of the container: the properties that were checked
+    isolation: dict[str, Any]  # the properties of the container that were checked
+    skipped: dict[str, int] = field(default_factory=dict)  # entries of /out/files not taken, by reason
 
 
 class Executor(Protocol):

@@ -1,0 +1,28 @@
+"""Error codes of the executor: the machine could not run a task, or the task was not well formed."""
+
+from sandbox.core.errors import Invalid, Unavailable, define
+
+define(
+    Unavailable,
+    ENGINE_UNREACHABLE=(
+        "容器引擎没有应答（{socket}）：请运行 scripts/engine start 后重试。",
+        "The container engine does not answer ({socket}): run scripts/engine start and try again.",
+    ),
+    ISOLATION_UNAVAILABLE=(
+        "本机给不出所要求的隔离，缺：{missing}。作业未运行；请运行 sandbox doctor 查看补救办法。",
+        "This machine cannot give the isolation asked for, missing: {missing}. "
+        "The task was not run; sandbox doctor says how to mend it.",
+    ),
+)
+define(
+    Invalid,
+    IMAGE_UNKNOWN=(
+        "本机没有镜像 {image}：只能使用已构建的镜像，请运行 make setup 构建，系统从不下载镜像。",
+        "There is no image {image} on this machine: build it with make setup; images are never pulled.",
+    ),
+    TASK_MALFORMED=("任务的“{what}”不合格式：{why}。", "The task's “{what}” is malformed: {why}."),
+    INPUT_UNREADABLE=(
+        "输入“{name}”不能只读挂入容器：{why}；请改正权限或路径后重试。",
+        "Input “{name}” cannot be mounted read-only for a task: {why}; mend its mode or path and retry.",
+    ),
+)

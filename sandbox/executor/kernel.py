@@ -1,0 +1,148 @@
+"""What the kernel itself says of a container: its processes, and whether the isolation is in force.
+
+An engine can be wrong about a container (a killed shim leaves processes running that it calls exited), so
+the end of a task and the isolation of its first process are read from /proc and /sys/fs/cgroup.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sandbox.core.errors import fail
+from sandbox.executor.contract import Task
+from sandbox.executor.profile import CGROUP_PARENT, TMP, Place
+
+CGROUPS = Path("/sys/fs/cgroup")
+PROC = Path("/proc")
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "uts")
+CAPABILITY_SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+# (limit, file under the v1 controller, file under the one v2 hierarchy)
+LIMIT_FILES = (
+    ("memory", "memory/{group}/memory.limit_in_bytes", "{group}/memory.max"),
+    ("pids", "pids/{group}/pids.max", "{group}/pids.max"),
+    ("cpus", "cpu/{group}/cpu.cfs_quota_us", "{group}/cpu.max"),
+)
+PERIOD_MICROSECONDS = 100_000  # the kernel's default period of a CPU quota
+
+
+def _groups(container: str) -> Iterator[Path]:
+    """The folders of the container's control group in every hierarchy, v1 and v2."""
+    inner = Path(CGROUP_PARENT.lstrip("/")) / container
+    for top in (CGROUPS, *CGROUPS.iterdir()):
+        if (top / inner).is_dir():
+            yield top / inner
+
+
+def processes(container: str) -> set[int]:
+    """Host process ids of everything that still runs in ``container`` (its full id)."""
+    found: set[int] = set()
+    for group in _groups(container):
+        with suppress(OSError):  # removed while we look: empty
+            found |= {int(pid) for file in group.rglob("cgroup.procs") for pid in file.read_text().split()}
+    return found - {0}
+
+
+def kill_all(container: str, seconds: float = 5) -> bool:
+    """Kill everything in ``container``; whether its control group is empty now. A job is over only then."""
+    deadline = time.monotonic() + seconds
+    while left := processes(container):
+        if time.monotonic() > deadline:
+            return False
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.02)
+    return True
+
+
+def _limit(container: str, v1: str, v2: str) -> str | None:
+    group = f"{CGROUP_PARENT.lstrip('/')}/{container}"
+    for name in (v1, v2):
+        with suppress(OSError):
+            return (CGROUPS / name.format(group=group)).read_text().split()[0]
+    return None
+
+
+def _mounts(pid: int) -> dict[str, tuple[set[str], str]]:
+    """Mount point in the container -> (its flags, "type options" of its file system)."""
+    found = {}
+    for line in (PROC / str(pid) / "mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        kind, _, options = right.split(" ", 2)
+        found[left.split()[4]] = (set(left.split()[5].split(",")), f"{kind} {options}")
+    return found
+
+
+def _expected(task: Task, place: Place) -> dict[str, Any]:
+    quota = round(task.limits.cpus * PERIOD_MICROSECONDS)
+    return {
+        "uid": [str(place.uid)] * 4,
+        "gid": [str(place.uid)] * 4,
+        "capabilities": 0,
+        "no_new_privileges": "1",
+        "seccomp_filter": "2",
+        "interfaces": ["lo"],
+        "shared_namespaces": [],
+        "root_read_only": True,
+        "inputs_read_only": True,
+        "output_hardened_tmpfs": True,
+        "tmp_hardened": True,
+        "memory": str(task.limits.memory_bytes // 4096 * 4096),
+        "pids": str(task.limits.pids),
+        "cpus": str(quota),
+    }
+
+
+def _observed(container: str, pid: int) -> dict[str, Any]:
+    status = dict(
+        line.split(":\t", 1)
+        for line in (PROC / str(pid) / "status").read_text().splitlines()
+        if ":\t" in line
+    )
+    devices = (PROC / str(pid) / "net/dev").read_text().splitlines()[2:]
+    shown = _mounts(pid)
+    hardened = {"nosuid", "nodev", "noexec"}
+    below_in = [flags for point, (flags, _) in shown.items() if point == "/in" or point.startswith("/in/")]
+    out_flags, out_options = shown.get("/out", (set(), ""))
+    mine = PROC / "self/ns"
+    theirs = PROC / str(pid) / "ns"
+    return {
+        "uid": status["Uid"].split(),
+        "gid": status["Gid"].split(),
+        "capabilities": sum(int(status[name], 16) for name in CAPABILITY_SETS),
+        "no_new_privileges": status["NoNewPrivs"],
+        "seccomp_filter": status["Seccomp"],
+        "interfaces": [line.split(":")[0].strip() for line in devices],
+        "shared_namespaces": [n for n in NAMESPACES if (mine / n).readlink() == (theirs / n).readlink()],
+        "root_read_only": "ro" in shown["/"][0],
+        "inputs_read_only": bool(below_in) and all("ro" in flags for flags in below_in),
+        "output_hardened_tmpfs": hardened <= out_flags
+        and out_options.startswith("tmpfs")
+        and "size=" in out_options,
+        "tmp_hardened": hardened <= shown.get(TMP, (set(), ""))[0],
+        **{name: _limit(container, v1, v2) for name, v1, v2 in LIMIT_FILES},
+    }
+
+
+def observe(task: Task, place: Place, container: str, pid: int, still: Callable[[], bool]) -> dict[str, Any]:
+    """Read the isolation of the running first process from the kernel and compare it with what is due.
+
+    Returns ``{"observed": True}`` or, when the task ended before it could be looked at (``still()`` says
+    whether it runs), ``{"observed": False}``. ISOLATION_UNAVAILABLE names what is not in force.
+    """
+    try:
+        observed = _observed(container, pid)
+    except (OSError, KeyError, ValueError):
+        if still():
+            raise fail("ISOLATION_UNAVAILABLE", missing="kernel: unreadable") from None
+        return {"observed": False}
+    missing = [name for name, due in _expected(task, place).items() if observed[name] != due]
+    if missing and still():
+        raise fail("ISOLATION_UNAVAILABLE", missing=", ".join(f"kernel: {name}" for name in missing))
+    return {"observed": not missing}

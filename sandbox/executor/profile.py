@@ -1,0 +1,282 @@
+"""The hardening of every task's container, in one reviewed table.
+
+The same rows make what is asked of the engine and what is compared with what the engine says it made:
+a row that the engine dropped, changed or does not know refuses the task (invariant 3 of the design: no
+silent fallback). Each flag was tried by attack on this engine; see docs/adr/0003-executor.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox.core.errors import fail
+from sandbox.executor import codes as codes  # registers the error codes
+from sandbox.executor.contract import Task
+
+ENTRY = ("python3", "-I", "-m", "sandbox.task")
+CGROUP_PARENT = "/sandbox"
+SECCOMP = json.dumps(json.loads((Path(__file__).parent / "seccomp.json").read_text()), separators=(",", ":"))
+TMP, SHM = "/tmp", "/dev/shm"  # noqa: S108 - the container's own, in memory
+SHM_BYTES = 16 << 20
+OPEN_FILES = 1024
+# Beyond the container runtime's own list: what tells of the machine and its other tenants.
+MASKED = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/buddyinfo",
+    "/proc/cmdline",
+    "/proc/config.gz",
+    "/proc/diskstats",
+    "/proc/interrupts",
+    "/proc/iomem",
+    "/proc/ioports",
+    "/proc/kallsyms",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/key-users",
+    "/proc/kmsg",
+    "/proc/latency_stats",
+    "/proc/locks",
+    "/proc/modules",
+    "/proc/pagetypeinfo",
+    "/proc/partitions",
+    "/proc/sched_debug",
+    "/proc/schedstat",
+    "/proc/scsi",
+    "/proc/slabinfo",
+    "/proc/softirqs",
+    "/proc/swaps",
+    "/proc/sysvipc",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/vmallocinfo",
+    "/proc/vmstat",
+    "/proc/zoneinfo",
+    "/sys/block",
+    "/sys/class",
+    "/sys/dev",
+    "/sys/devices/virtual",
+    "/sys/firmware",
+    "/sys/hypervisor",
+    "/sys/kernel",
+    "/sys/module",
+)
+READ_ONLY = (
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a task's container meets the host: its user, its two folders, the name of its house."""
+
+    uid: int
+    inputs: Path
+    output: Path
+    space: str  # value of the label ``sandbox.space``: which executor's root it belongs to
+
+
+@dataclass(frozen=True)
+class Row:
+    """One guarantee: its name, where it stands in what is asked and in what the engine reports, its value.
+
+    Paths are dotted; ``Config.X`` of the report is ``X`` of the request. An empty value means: none at all.
+    """
+
+    name: str
+    path: str
+    value: Any
+
+
+def uid_of(task_id: str) -> int:
+    """A user of its own for each task: no two tasks on a machine can signal or read each other.
+
+    30 bits of the id's hash above the range of people and services; it names nobody on the host.
+    """
+    return 0x40000000 + int.from_bytes(hashlib.sha256(task_id.encode()).digest()[:4], "big") % 0x30000000
+
+
+def tmpfs_options(size: int, inodes: int) -> str:
+    """Mount options of an in-memory folder inside the container."""
+    return f"rw,noexec,nosuid,nodev,size={size},nr_inodes={inodes},mode=1777"
+
+
+def ulimits(task: Task) -> list[dict[str, Any]]:
+    """Per-process bounds. ``cpu`` ends a burner even when nobody is left to watch the wall clock."""
+    limits = task.limits
+    seconds = math.ceil(limits.seconds * max(1.0, limits.cpus)) + 30
+    values = {
+        "core": 0,
+        "cpu": seconds,
+        "fsize": max(limits.output_bytes, limits.tmp_bytes) + (1 << 20),
+        "memlock": 64 << 10,
+        "nofile": OPEN_FILES,
+    }
+    return [{"Name": name, "Soft": value, "Hard": value} for name, value in values.items()]
+
+
+def mounts(place: Place) -> list[dict[str, Any]]:
+    """The only two folders of the host that a container sees."""
+    return [
+        {
+            "Type": "bind",
+            "Source": str(source),
+            "Target": target,
+            "ReadOnly": read_only,
+            "BindOptions": {"Propagation": "rprivate"},
+        }
+        for source, target, read_only in ((place.inputs, "/in", True), (place.output, "/out", False))
+    ]
+
+
+def labels(task: Task, place: Place) -> dict[str, str]:
+    """All that another process needs to wait for, stop or collect the task."""
+    return {
+        **task.labels,
+        "sandbox.task": task.id,
+        "sandbox.kind": task.kind,
+        "sandbox.space": place.space,
+        "sandbox.seconds": repr(task.limits.seconds),  # with the start time: the deadline
+    }
+
+
+def rows(task: Task, place: Place) -> tuple[Row, ...]:
+    """Every guarantee of the container of ``task`` at ``place``."""
+    limits = task.limits
+    host = "HostConfig."
+    return (
+        Row("image_by_digest", "Config.Image", task.image),
+        Row("user", "Config.User", f"{place.uid}:{place.uid}"),
+        Row("labels", "Config.Labels", labels(task, place)),
+        Row("no_volumes", "Config.Volumes", None),
+        Row("no_terminal", "Config.Tty", False),
+        Row("no_input_stream", "Config.OpenStdin", False),
+        Row("no_health_command", "Config.Healthcheck", None),
+        Row("no_network", host + "NetworkMode", "none"),
+        Row("no_ports", host + "PortBindings", None),
+        Row("no_links", host + "Links", None),
+        Row("no_extra_hosts", host + "ExtraHosts", None),
+        Row("read_only_root", host + "ReadonlyRootfs", True),
+        Row("not_privileged", host + "Privileged", False),
+        Row("no_capabilities", host + "CapDrop", ["ALL"]),
+        Row("no_added_capabilities", host + "CapAdd", None),
+        Row(
+            "no_new_privileges_and_seccomp",
+            host + "SecurityOpt",
+            ["no-new-privileges:true", f"seccomp={SECCOMP}"],
+        ),
+        Row("no_added_groups", host + "GroupAdd", None),
+        Row("no_devices", host + "Devices", None),
+        Row("no_device_rules", host + "DeviceCgroupRules", None),
+        Row("no_device_requests", host + "DeviceRequests", None),
+        Row("no_binds", host + "Binds", None),
+        Row("no_volumes_from", host + "VolumesFrom", None),
+        Row("own_ipc", host + "IpcMode", "none"),
+        Row("own_pid_namespace", host + "PidMode", None),
+        Row("own_uts_namespace", host + "UTSMode", None),
+        Row("own_cgroup_namespace", host + "CgroupnsMode", "private"),
+        Row("no_sysctls", host + "Sysctls", None),
+        Row("runtime", host + "Runtime", "runc"),
+        Row("memory", host + "Memory", limits.memory_bytes),
+        Row("no_swap", host + "MemorySwap", limits.memory_bytes),
+        Row("oom_kill", host + "OomKillDisable", None),
+        Row(
+            "oom_first", host + "OomScoreAdj", 500
+        ),  # short of memory, the machine ends a task, not the engine
+        Row("cpus", host + "NanoCpus", round(limits.cpus * 1e9)),
+        Row("pids", host + "PidsLimit", limits.pids),
+        Row("ulimits", host + "Ulimits", ulimits(task)),
+        Row("cgroup_parent", host + "CgroupParent", CGROUP_PARENT),
+        Row(
+            "tmpfs",
+            host + "Tmpfs",
+            {
+                TMP: tmpfs_options(limits.tmp_bytes, 65536),
+                SHM: tmpfs_options(SHM_BYTES, 1024),
+            },
+        ),
+        Row("masked_paths", host + "MaskedPaths", list(MASKED)),
+        Row("read_only_paths", host + "ReadonlyPaths", list(READ_ONLY)),
+        Row("no_log", host + "LogConfig", {"Type": "none", "Config": {}}),
+        Row("no_restart", host + "RestartPolicy", {"Name": "no", "MaximumRetryCount": 0}),
+        Row("kept_until_collected", host + "AutoRemove", False),
+    )
+
+
+def configuration(task: Task, place: Place, entry: tuple[str, ...] = ENTRY) -> dict[str, Any]:
+    """The body of the engine's create call."""
+    threads = str(max(1, math.ceil(task.limits.cpus)))
+    pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
+    body: dict[str, Any] = {
+        "Entrypoint": [],
+        "Cmd": list(entry),
+        "WorkingDir": TMP,
+        "Hostname": "sandbox",
+        "Env": [
+            "PATH=/usr/bin",
+            f"HOME={TMP}",
+            f"TMPDIR={TMP}",
+            "LANG=C.UTF-8",
+            *(f"{pool}={threads}" for pool in pools),
+        ],
+        "HostConfig": {"Mounts": mounts(place)},
+    }
+    for row in rows(task, place):
+        section, name = row.path.split(".")
+        target = body["HostConfig"] if section == "HostConfig" else body
+        target[name] = row.value
+    return body
+
+
+def sha256_of(body: Mapping[str, Any]) -> str:
+    """Hash of a configuration: what was asked for, for the job's record."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def at(report: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, None where a step is missing."""
+    value: Any = report
+    for step in path.split("."):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Lists of named things in one order; everything empty is the same nothing."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
+    return value or None
+
+
+def verify(task: Task, place: Place, report: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare the engine's ``inspect`` answer with what was asked; returns the verified properties.
+
+    ISOLATION_UNAVAILABLE names every guarantee that does not stand as asked.
+    """
+    checked = {row.name: (_plain(row.value), _plain(at(report, row.path))) for row in rows(task, place)}
+    checked["image"] = (task.image, report.get("Image"))
+    granted = [(m["Target"], m["Source"], not m["ReadOnly"], "rprivate") for m in mounts(place)]
+    shown = [(m["Destination"], m["Source"], m["RW"], m["Propagation"]) for m in report.get("Mounts", [])]
+    checked["only_granted_mounts"] = (granted, sorted(shown))
+    networks = at(report, "NetworkSettings.Networks") or {}
+    checked["only_network_none"] = (set(), set(networks) - {"none"})
+    missing = [name for name, (asked, got) in checked.items() if asked != got]
+    if missing:
+        raise fail("ISOLATION_UNAVAILABLE", missing=", ".join(missing))
+    verified = {row.name: row.value for row in rows(task, place) if row.name not in _NOT_TOLD}
+    seccomp = hashlib.sha256(SECCOMP.encode()).hexdigest()
+    return {**verified, "no_new_privileges": True, "seccomp_sha256": seccomp, "only_granted_mounts": True}
+
+
+# Too long for an outcome, or told elsewhere in it.
+_NOT_TOLD = {"labels", "no_new_privileges_and_seccomp", "masked_paths", "read_only_paths"}
