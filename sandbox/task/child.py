@@ -16,9 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 
-def line_in(
-    entry: str, error: BaseException, trace: TracebackType | None
-) -> int | None:
+def line_in(entry: str, error: BaseException, trace: TracebackType | None) -> int | None:
     """The deepest line of ``entry`` that the error went through, or None."""
     if isinstance(error, SyntaxError) and error.filename == entry:
         return error.lineno
@@ -46,10 +44,10 @@ def main(code: str, entry: str, descriptor: int) -> int:
     sys.path[0] = code
     sys.argv = [entry]
     os.set_inheritable(descriptor, False)
-    script = os.path.join(code, entry)
+    script = str(Path(code, entry))
     try:
         runpy.run_path(script, run_name="__main__")
-    except BaseException as error:  # noqa: BLE001  SystemExit and KeyboardInterrupt are ends like any other
+    except BaseException as error:  # SystemExit and KeyboardInterrupt are ends like any other
         if isinstance(error, SystemExit) and error.code in (None, 0):
             return 0
         told = {

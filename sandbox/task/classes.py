@@ -40,9 +40,7 @@ UndefinedVariableError UnsupportedFunctionCall
 """
 
 UNNAMED = "Exception"
-CLASSES = frozenset(
-    {UNNAMED, *f"{_BUILTIN} {_DUCKDB} {_POLARS} {_ARROW} {_PANDAS}".split()}
-)
+CLASSES = frozenset({UNNAMED, *f"{_BUILTIN} {_DUCKDB} {_POLARS} {_ARROW} {_PANDAS}".split()})
 
 
 def clean_error(told: Any, entry: str, lines: int) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def clear(folder: Path) -> None:
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path)
             else:
-                os.unlink(entry.path)
+                Path(entry.path).unlink()
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
@@ -74,9 +74,7 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
             shutil.rmtree(planted)
         else:
             planted.unlink(missing_ok=True)
-    partial.write_text(
-        json.dumps(report, ensure_ascii=False, sort_keys=True), encoding="utf-8"
-    )
+    partial.write_text(json.dumps(report, ensure_ascii=False, sort_keys=True), encoding="utf-8")
     partial.replace(path)
 
 
@@ -92,7 +90,7 @@ def main() -> int:
         report = room_of(kind)(params, inputs, files)
     except SandboxError as refusal:
         report = {"ok": False, "code": refusal.code, "details": refusal.details}
-    except Exception:  # noqa: BLE001  its text may hold a value of the data: dropped, not logged
+    except Exception:  # its text may hold a value of the data: dropped, not logged
         report, status = {"ok": False, "code": "INTERNAL"}, 1
     if not report.get("ok"):
         clear(files)

@@ -28,9 +28,7 @@ from typing import Any
 
 from sandbox.core.errors import fail
 
-DEFAULT_BYTES = (
-    64 << 20
-)  # of one output, when none is declared; the container's quota stands above
+DEFAULT_BYTES = 64 << 20  # of one output, when none is declared; the container's quota stands above
 OUTPUT = re.compile(r"\w[\w.-]{0,99}")
 INPUT = re.compile(r"[a-z0-9_][a-z0-9_]{0,62}")
 SQL_SUFFIXES = (".csv", ".parquet", ".json")
@@ -39,9 +37,7 @@ SQL_SUFFIXES = (".csv", ".parquet", ".json")
 def since_start() -> float:
     """Seconds since this process was started by the engine, the interpreter's own start included."""
     fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf(
-        "SC_CLK_TCK"
-    )
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _outputs(params: dict[str, Any], inputs: list[str]) -> dict[str, int]:
@@ -54,11 +50,7 @@ def _outputs(params: dict[str, Any], inputs: list[str]) -> dict[str, int]:
         path = one.get("path") if isinstance(one, dict) else None
         if not isinstance(path, str):
             raise fail("TASK_MALFORMED", field="outputs")
-        taken = (
-            {name.casefold() for name in inputs}
-            if params.get("language") == "sql"
-            else set()
-        )
+        taken = {name.casefold() for name in inputs} if params.get("language") == "sql" else set()
         name = PurePosixPath(path)
         if (
             not OUTPUT.fullmatch(path)
@@ -79,11 +71,7 @@ def _inputs(params: dict[str, Any], data: Path) -> list[str]:
     if not isinstance(names, list) or not names:
         raise fail("TASK_MALFORMED", field="inputs")
     for name in names:
-        if (
-            not isinstance(name, str)
-            or not INPUT.fullmatch(name)
-            or names.count(name) > 1
-        ):
+        if not isinstance(name, str) or not INPUT.fullmatch(name) or names.count(name) > 1:
             raise fail("TASK_MALFORMED", field="inputs")
         if not (data / f"{name}.parquet").is_file():
             raise fail("INPUT_MISSING", name=name)
@@ -93,12 +81,7 @@ def _inputs(params: dict[str, Any], data: Path) -> list[str]:
 def _entry(params: dict[str, Any], code: Path) -> str:
     """The entry, a regular file of the developer's and inside their folder."""
     entry = params.get("entry")
-    if (
-        not isinstance(entry, str)
-        or not entry
-        or entry.startswith("/")
-        or ".." in entry.split("/")
-    ):
+    if not isinstance(entry, str) or not entry or entry.startswith("/") or ".." in entry.split("/"):
         raise fail("TASK_MALFORMED", field="entry")
     script = code / entry
     if not script.is_file() or not script.resolve().is_relative_to(code.resolve()):
@@ -117,11 +100,7 @@ def collect(out: Path, limits: dict[str, int]) -> list[dict[str, Any]]:
     with os.scandir(out) as entries:
         for entry in entries:
             status = entry.stat(follow_symlinks=False)
-            if (
-                entry.name in limits
-                and stat.S_ISREG(status.st_mode)
-                and status.st_nlink == 1
-            ):
+            if entry.name in limits and stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
                 found[entry.name] = status.st_size
             else:
                 undeclared += 1

@@ -88,7 +88,5 @@ def run_sql(
                     f"({FORMATS[target.suffix]}, USE_TMP_FILE false)"
                 )
             except (duckdb.Error, RuntimeError) as error:
-                return _told(
-                    error, None, entry, lines
-                )  # a view fails here, no statement of the script does
+                return _told(error, None, entry, lines)  # a view fails here, no statement of the script does
     return None

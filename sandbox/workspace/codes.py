@@ -15,13 +15,13 @@ define(
     SCHEMA_MISMATCH=(
         "文件的列与目录不一致：缺少 {missing}，另有 {unexpected} 个未登记或重复的列；请更正文件或目录。",
         (
-            "The file's columns differ from the catalogue: missing {missing}, and {unexpected} unregistered or "
-            "repeated columns; mend the file or the catalogue."
+            "The file's columns differ from the catalogue: missing {missing}, and {unexpected} "
+            "unregistered or repeated columns; mend the file or the catalogue."
         ),
     ),
     TYPE_MISMATCH=(
         "列 {column} 有 {bad_rows} 行不符合目录声明的类型；请更正后重新供给。",
-        "Column {column} has {bad_rows} rows that are not of the type in the catalogue; mend and supply again.",
+        "Column {column} has {bad_rows} rows that are not of the catalogue's type; mend and supply again.",
     ),
     REQUIRED_NULL=(
         "必填列 {column} 有 {bad_rows} 行为空；请补齐后重新供给。",

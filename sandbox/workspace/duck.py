@@ -25,7 +25,7 @@ def locked(
     spill: str = "200MB",
     threads: int = 1,
 ) -> duckdb.DuckDBPyConnection:
-    """An in-memory database that can open exactly ``files`` (for reading and writing) and spill to ``scratch``.
+    """An in-memory database that opens exactly ``files`` (reading and writing) and spills to ``scratch``.
 
     Files and not folders: DuckDB's allowed folders are writable ones too, so a script could leave
     files beside its inputs. ``memory`` and ``spill`` are DuckDB sizes; the container's own limits

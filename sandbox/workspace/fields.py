@@ -24,9 +24,7 @@ class Type:
     cast: str
 
 
-_WHOLE = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"}
-)
+_WHOLE = frozenset({"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER"})
 
 TYPES: dict[str, Type] = {
     "string": Type("VARCHAR", frozenset({"VARCHAR"}), "", "{}"),
@@ -96,12 +94,7 @@ def fields_of(described: Any) -> list[Field]:
     seen: set[str] = set()
     for one in described:
         name = one.get("name") if isinstance(one, dict) else None
-        if (
-            not isinstance(name, str)
-            or not name.strip()
-            or name != name.strip()
-            or "\0" in name
-        ):
+        if not isinstance(name, str) or not name.strip() or name != name.strip() or "\0" in name:
             raise fail("FIELDS_INVALID", why="name")
         if name.casefold() in seen:
             raise fail("FIELDS_INVALID", why=f"name {name}")

@@ -40,8 +40,8 @@ def _match_columns(found: list[str], fields: list[Field]) -> None:
 def _csv_relation(path: Path, header: list[str]) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     return (
-        f"read_csv({literal(path.absolute())}, auto_detect = false, delim = ',', quote = '\"', escape = '\"', "
-        f"header = true, strict_mode = true, null_padding = false, nullstr = '', "
+        f"read_csv({literal(path.absolute())}, auto_detect = false, "
+        f"delim = ',', quote = '\"', escape = '\"', header = true, strict_mode = true, null_padding = false, nullstr = '', "
         f"max_line_size = {LONGEST_CELL * 4}, columns = {{{columns}}})"
     )
 
@@ -94,16 +94,12 @@ def _plan(
     if form == "csv":
         header = _csv_header(path)
         _match_columns(header, fields)
-        return _csv_relation(path, header), {
-            field.name: _from_text(field) for field in fields
-        }
+        return _csv_relation(path, header), {field.name: _from_text(field) for field in fields}
     relation = f"read_parquet({literal(path.absolute())})"
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     physical = {str(row[0]): str(row[1]) for row in described}
     _match_columns([str(row[0]) for row in described], fields)
-    return relation, {
-        field.name: _from_typed(field, physical[field.name]) for field in fields
-    }
+    return relation, {field.name: _from_typed(field, physical[field.name]) for field in fields}
 
 
 def _check_rows(
@@ -150,9 +146,7 @@ def _check_rows(
     return rows, columns, None if entity is None else int(counts[-1])
 
 
-def _take(
-    path: Path, form: str, fields: list[Field], params: dict[str, Any], out: Path
-) -> dict[str, Any]:
+def _take(path: Path, form: str, fields: list[Field], params: dict[str, Any], out: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
         scratch = Path(folder)
         if form == "csv":
@@ -165,9 +159,7 @@ def _take(
         try:
             with locked([path, partial], scratch / "spill") as connection:
                 relation, plan = _plan(connection, path, form, fields, scratch)
-                rows, columns, entities = _check_rows(
-                    connection, relation, plan, fields, params
-                )
+                rows, columns, entities = _check_rows(connection, relation, plan, fields, params)
                 select = ", ".join(
                     f"CAST({plan[field.name][0]} AS {TYPES[field.type].sql}) AS {identifier(field.name)}"
                     for field in fields
@@ -204,10 +196,6 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
         raise fail("FIELDS_INVALID", why="format")
     if entity is not None and entity not in {field.name for field in fields}:
         raise fail("FIELDS_INVALID", why="entity")
-    if (
-        path.is_symlink()
-        or not path.is_file()
-        or sha256_of(path) != params.get("sha256")
-    ):
+    if path.is_symlink() or not path.is_file() or sha256_of(path) != params.get("sha256"):
         raise fail("HASH_MISMATCH")
     return _take(path, form, fields, params, out)

@@ -35,11 +35,7 @@ Schema = dict[str, str]
 def _granted(view: dict[str, Any], schema: Schema) -> list[str]:
     """The view's columns, checked: known exactly as spelled, none twice, at least one."""
     columns = view.get("columns")
-    if (
-        not isinstance(columns, list)
-        or not columns
-        or len({str(c) for c in columns}) != len(columns)
-    ):
+    if not isinstance(columns, list) or not columns or len({str(c) for c in columns}) != len(columns):
         raise fail("VIEW_MALFORMED", view=view["name"], field="columns")
     for column in columns:
         _known(view, column, schema)
@@ -89,15 +85,11 @@ def _period(view: dict[str, Any], schema: Schema) -> tuple[list[str], list[str]]
     if not given or not schema[column].startswith(TEMPORAL):
         raise fail("VIEW_MALFORMED", view=view["name"], field="period")
     # A time of day on the last day is still within it, hence the comparison by day.
-    sql = [
-        f"CAST({identifier(column)} AS DATE) {op} CAST(? AS DATE)" for op, _ in given
-    ]
+    sql = [f"CAST({identifier(column)} AS DATE) {op} CAST(? AS DATE)" for op, _ in given]
     return sql, [bound for _, bound in given]
 
 
-def _schema(
-    connection: duckdb.DuckDBPyConnection, relation: str, names: list[str]
-) -> Schema:
+def _schema(connection: duckdb.DuckDBPyConnection, relation: str, names: list[str]) -> Schema:
     """Column -> DuckDB type. Refuses names that DuckDB folds together: it renames the second in silence."""
     described = connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
     schema = {str(row[0]): str(row[1]) for row in described}
@@ -112,9 +104,7 @@ def _file_columns(connection: duckdb.DuckDBPyConnection, path: Path) -> list[str
     return [str(row[0]) for row in rows]
 
 
-def _write(
-    view: dict[str, Any], source: Path, target: Path, scratch: Path
-) -> dict[str, Any]:
+def _write(view: dict[str, Any], source: Path, target: Path, scratch: Path) -> dict[str, Any]:
     partial = target.with_name(f".{target.name}.partial")
     with locked([source, partial], scratch) as connection:
         relation = f"read_parquet({literal(source)})"
@@ -154,13 +144,10 @@ def _castable(
     bound: list[str],
 ) -> None:
     """Raises VIEW_VALUE unless every value survives the way to the column's type and back unchanged."""
+    cast = f"TRY_CAST(? AS {schema[column]})"
+    same = f"coalesce(TRY_CAST(? AS DOUBLE) = TRY_CAST({cast} AS DOUBLE), true)"
     for value in bound:
-        row = connection.execute(
-            f"SELECT TRY_CAST(? AS {schema[column]}) IS NOT NULL"
-            f" AND (TRY_CAST(? AS DOUBLE) IS NULL OR TRY_CAST(TRY_CAST(? AS {schema[column]}) AS DOUBLE) IS NULL"
-            f" OR TRY_CAST(? AS DOUBLE) = TRY_CAST(TRY_CAST(? AS {schema[column]}) AS DOUBLE))",
-            [value] * 5,
-        ).fetchone()
+        row = connection.execute(f"SELECT {cast} IS NOT NULL AND {same}", [value] * 3).fetchone()
         if row != (True,):
             raise fail("VIEW_VALUE", view=view["name"], column=column)
 
