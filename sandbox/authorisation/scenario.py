@@ -338,6 +338,16 @@ def open_now(scenario: Resource, now: datetime) -> bool:
     return instant(first) <= now <= instant(last, end=True)
 
 
+def kept(case: Case) -> dict[str, Any]:
+    """Record: the amendment came to nothing; the grant is as it was."""
+    return {"amendment": None, "closed": signed(case)}
+
+
+def term_end(case: Case) -> datetime:
+    """The clock of a grant: the last instant of its term."""
+    return instant(date.fromisoformat(case.resource.spec["ends"]), end=True)
+
+
 def term_over(case: Case) -> None:
     """Guard: a grant expires by its term, not before."""
     if case.now <= instant(date.fromisoformat(case.resource.status["grant"]["to"]), end=True):
@@ -377,7 +387,7 @@ KIND = Kind(
         State("approved", "已审定", "determined", "operator"),
         State("rejected", "不予通过", "rejected", ""),
         State("contract_pending", "待签合同", "contract pending", "developer"),
-        State("granted", "已授权", "granted", "developer"),
+        State("granted", "已授权", "granted", "developer", lapse="expire"),
         State("amending", "变更审定中", "amendment under assessment", "implementing_body"),
         State("suspended", "已暂停", "suspended", "implementing_body"),
         State("revoked", "已撤销", "revoked", ""),
@@ -491,6 +501,7 @@ KIND = Kind(
             payload=Contract,
             guards=(own, same_contract),
             record=granted,
+            clock=term_end,
         ),
         Transition(
             "amend",
@@ -515,6 +526,7 @@ KIND = Kind(
             "GD 24",
             guards=(authorising_side, assessed, registered_sources),
             record=regranted,
+            clock=term_end,
         ),
         Transition(
             "reject_amendment",
@@ -526,6 +538,8 @@ KIND = Kind(
             "CD 23",
             payload=Refusal,
             guards=(authorising_side,),
+            record=kept,
+            clock=term_end,
         ),
         Transition(
             "debit",

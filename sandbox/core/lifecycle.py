@@ -68,7 +68,7 @@ class Case:
     policy: Policy
     now: datetime
     world: World
-    term: Callable[[str], datetime]  # policy parameter in working days -> the instant it ends
+    term: Callable[[str], datetime]  # policy parameter (…_wd working, …_days calendar days) -> its end
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,17 @@ Effect = Callable[[Case, Resource], Iterable[Command]]
 
 @dataclass(frozen=True)
 class State:
-    """``owner`` is who has the next move; a final state has none ("")."""
+    """``owner`` is who has the next move; a final state has none ("").
+
+    ``lapse`` is the one event that the end of the state's clock brings about by itself (expiry,
+    retention); without it the clock only raises the overdue flag: nothing is approved by lapse of time.
+    """
 
     name: str
     zh: str
     en: str
     owner: str
+    lapse: str = ""
 
     @property
     def final(self) -> bool:
@@ -117,7 +122,7 @@ class Transition:
     guards: tuple[Guard, ...] = ()
     record: Recorder | None = None  # None: status[event] = payload + who + when
     effects: tuple[Effect, ...] = ()
-    clock: str | None = None  # policy parameter (working days) of the target state's deadline
+    clock: str | Callable[[Case], datetime] | None = None  # policy parameter (…_wd, …_days), or the instant
     keeps_clock: bool = False  # the running deadline goes on (acts inside a review)
 
 
@@ -194,6 +199,8 @@ def defects(kind: Kind) -> list[str]:
         leads_on = any(row.target != state.name for row in kind.possible(state.name))
         if state.final and leads_on:
             found.append(f"{kind.name}: final state {state.name} leads on")
+        if state.lapse and kind.row(state.lapse, state.name) is None:
+            found.append(f"{kind.name}: state {state.name} lapses by unknown event {state.lapse}")
         if not state.final and not leads_on:
             found.append(f"{kind.name}: state {state.name} has an owner and no way on")
     found += [f"{kind.name}: working state {name} is unknown" for name in kind.working if name not in names]

@@ -418,7 +418,7 @@ KIND = Kind(
         State("succeeded", "运行成功", "succeeded", "system"),
         State("failed", "运行失败", "failed", "system"),
         State("killed", "已终止", "killed", "system"),
-        State("quarantined", "输出已隔离", "outputs in quarantine", "developer"),
+        State("quarantined", "输出已隔离", "outputs in quarantine", "developer", lapse="purge"),
         State("proposed", "已申请出域", "proposed for egress", ""),
         State("kept", "已成初级产品", "kept as primary product", ""),
         State("purged", "已清除", "purged", ""),

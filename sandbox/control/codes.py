@@ -1,0 +1,35 @@
+"""Error codes of the control plane itself."""
+
+from sandbox.core.errors import Conflict, Forbidden, Internal, Invalid, define
+
+define(
+    Forbidden,
+    ROLE_NOT_REGISTERED=(
+        "单位 {organisation} 未登记“{role}”身份，请先变更单位登记。",
+        "Organisation {organisation} is not registered as “{role}”; amend its registration first.",
+    ),
+    ACTING_AS=(
+        "请说明以何身份办理（role@organisation）；可选：{may}。",
+        "Say in which role you act (role@organisation); yours: {may}.",
+    ),
+)
+define(
+    Invalid,
+    SETTINGS=("设置 {name} 有误：{why}。", "Setting {name} is wrong: {why}."),
+    TOO_LARGE=("内容超过 {max} 字节，请减小。", "More than {max} bytes were sent; send less."),
+)
+define(
+    Conflict,
+    NOT_RELEASED=(
+        "出域申请 {request} 尚未放行，没有可领取的内容。",
+        "Egress request {request} is not released; there is nothing to take.",
+    ),
+)
+define(
+    Internal,
+    BLOB_DAMAGED=(
+        "内容 {sha256} 已损坏，已停止使用，请联系管理员。",
+        "Content {sha256} is damaged and was not used; call the administrator.",
+    ),
+    BLOB_MISSING=("内容 {sha256} 不存在，可能已删除。", "Content {sha256} is not there; it may have been deleted."),
+)

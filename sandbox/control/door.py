@@ -1,0 +1,372 @@
+"""The one door: every creation and every transition, of people and of the system, goes through here.
+
+A call is one transaction: the table's row is found, role and guards are asked, the state is written
+by compare-and-set together with its audit entry, and whatever follows (effects) is written with it.
+A refusal rolls everything back and is then noted in the audit log on its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import rfc8785
+from pydantic import BaseModel, ValidationError
+
+from sandbox.control.kinds import KINDS, kind_of
+from sandbox.core.actor import SYSTEM, Actor, Role
+from sandbox.core.calendar import Calendar
+from sandbox.core.errors import SandboxError, fail
+from sandbox.core.lifecycle import Case, Command, Kind, Policy, Transition, World
+from sandbox.core.records import signed
+from sandbox.core.resource import Entry, Resource
+from sandbox.store import Reader, Store, Writer
+
+ID = re.compile(r"^[a-z][a-z0-9-]{2,40}$")
+
+
+class Sight(World):
+    """The world as one transaction sees it."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def get(self, kind: str, id: str) -> Resource | None:
+        return self._reader.get(kind, id)
+
+    def find(
+        self,
+        kind: str,
+        *,
+        organisation: str | None = None,
+        state: str | Sequence[str] | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[Resource]:
+        return self._reader.find(kind, organisation=organisation, state=state, labels=labels)
+
+    def persons(self, organisation: str) -> frozenset[str]:
+        return frozenset(
+            account.person
+            for account in self._reader.accounts()
+            if any(membership.organisation == organisation for membership in account.memberships)
+        )
+
+    def roles(self, organisation: str) -> frozenset[str]:
+        return frozenset(
+            str(membership.role)
+            for account in self._reader.accounts()
+            for membership in account.memberships
+            if membership.organisation == organisation
+        )
+
+
+class Control:
+    """The door of one space. ``wake`` is told of resources that have machine work after a commit."""
+
+    def __init__(
+        self,
+        store: Store,
+        policy: Policy,
+        calendar: Calendar,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        wake: Callable[[Resource], None] = lambda resource: None,
+    ) -> None:
+        self.store = store
+        self.policy = policy
+        self.calendar = calendar
+        self.clock = clock
+        self.wake = wake
+
+    # --- what callers do
+
+    def create(
+        self, actor: Actor, kind: str, spec: Mapping[str, Any], *, id: str = "", request: str = ""
+    ) -> Resource:
+        """Bring one into being. Returns what ``actor`` may see of it; raises the guard's refusal."""
+        table = kind_of(kind)
+        name = id or f"{table.prefix}-{secrets.token_hex(5)}"
+        command = Command(kind, name, table.create.event, spec, actor.organisation)
+        return self._call(actor, command, created=True, request=request)
+
+    def act(
+        self,
+        actor: Actor,
+        kind: str,
+        id: str,
+        event: str,
+        payload: Mapping[str, Any] | None = None,
+        *,
+        expected: int | None = None,
+        request: str = "",
+    ) -> Resource:
+        """One transition of ``kind/id``. ``expected``: the version the caller has seen; STALE if it is past."""
+        kind_of(kind)
+        command = Command(kind, id, event, payload or {})
+        return self._call(actor, command, created=False, request=request, expected=expected)
+
+    def get(self, actor: Actor, kind: str, id: str) -> Resource:
+        """One resource as ``actor`` may see it; NOT_FOUND also if it may not be known of."""
+        table = kind_of(kind)
+        with self.store.read() as reader:
+            found = reader.get(kind, id)
+            if found is None or not self.sees(actor, found, Sight(reader)):
+                raise fail("NOT_FOUND", kind=kind, id=id)
+            return table.view(actor, found)
+
+    def find(
+        self,
+        actor: Actor,
+        kind: str,
+        *,
+        state: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> list[Resource]:
+        """Those that ``actor`` may see, oldest first."""
+        table = kind_of(kind)
+        with self.store.read() as reader:
+            sight = Sight(reader)
+            found = reader.find(kind, state=state, labels=labels)
+            return [table.view(actor, one) for one in found if self.sees(actor, one, sight)]
+
+    def possible(self, actor: Actor, resource: Resource) -> list[str]:
+        """The events that the table offers ``actor``'s role in this state (guards not asked)."""
+        return [row.event for row in kind_of(resource.kind).possible(resource.state) if actor.role in row.by]
+
+    @staticmethod
+    def sees(actor: Actor, resource: Resource, world: World) -> bool:
+        """Whether ``actor`` may know of it. The system sees all; administrators have no data right (R-072)."""
+        if actor.role == Role.SYSTEM:
+            return True
+        return kind_of(resource.kind).visible(actor, resource, world)
+
+    def note(self, actor: Actor, action: str, object: str, *, reason: str = "", **details: Any) -> None:
+        """An audit entry for what changes no state: a sign-in, a read of evidence, a refusal."""
+        with self.store.write() as writer:
+            writer.note(self._entry(actor, action, object, reason=reason, details=details))
+
+    def tick(self) -> list[str]:
+        """Clocks that have run out: the state's lapse event, or the overdue flag and its escalation.
+
+        Returns the refs concerned. Nothing is approved here.
+        """
+        touched: list[str] = []
+        now = self.clock()
+        with self.store.read() as reader:
+            due = reader.due(now)
+        for found in due:
+            lapse = kind_of(found.kind).state(found.state).lapse
+            try:
+                if lapse:
+                    self.act(SYSTEM, found.kind, found.id, lapse, self._cause(found, lapse), expected=found.version)
+                else:
+                    self._overdue(found)
+            except SandboxError as error:
+                if error.code not in ("STALE", "STATE"):
+                    raise
+                continue  # it moved on by itself meanwhile
+            touched.append(found.ref)
+        return touched
+
+    # --- how it is done
+
+    def _call(
+        self,
+        actor: Actor,
+        command: Command,
+        *,
+        created: bool,
+        request: str,
+        expected: int | None = None,
+    ) -> Resource:
+        written: list[Resource] = []
+        try:
+            with self.store.write() as writer:
+                result = self._run(writer, actor, command, created, request, written, expected)
+        except SandboxError as error:
+            if actor.role != Role.SYSTEM:
+                named = command.id if ID.match(command.id) else "-"
+                self.note(actor, command.event, f"{command.kind}/{named}", reason=error.code, request_id=request)
+            raise
+        for resource in written:
+            if resource.state in kind_of(resource.kind).working:
+                self.wake(resource)
+        return kind_of(command.kind).view(actor, result)
+
+    def _run(
+        self,
+        writer: Writer,
+        actor: Actor,
+        command: Command,
+        created: bool,
+        request: str,
+        written: list[Resource],
+        expected: int | None = None,
+    ) -> Resource:
+        table = kind_of(command.kind)
+        sight = Sight(writer)
+        if created:
+            if not ID.match(command.id):
+                raise fail("MALFORMED", what="id", why=ID.pattern)
+            present = Resource(command.kind, command.id, command.organisation, "", {})
+            row = table.create
+        else:
+            found = writer.get(command.kind, command.id)
+            if found is None or not self.sees(actor, found, sight):
+                raise fail("NOT_FOUND", kind=command.kind, id=command.id)
+            if expected is not None and found.version != expected:
+                raise fail("STALE", version=found.version)
+            present = found
+            row = self._row(table, command.event, present)
+        if actor.role not in row.by:
+            raise fail(
+                "ROLE", role=str(actor.role), event=row.event, may=", ".join(sorted(str(role) for role in row.by))
+            )
+        payload = self._parse(row.payload, command.payload, row.event)
+        case = Case(present, actor, payload, self.policy, self.clock(), sight, self.term)
+        for guard in row.guards:
+            guard(case)
+        after = self._after(table, row, case)
+        entry = self._entry(
+            actor,
+            row.event,
+            after.ref,
+            before=present.state,
+            after=after.state,
+            request=request,
+            details=self._evidence(payload, after),
+        )
+        stored = writer.put(after, entry, expected=present.version)
+        written.append(stored)
+        for effect in row.effects:
+            for follow in effect(case, stored):
+                self._follow(writer, follow, request, written)
+        return stored
+
+    def _follow(self, writer: Writer, follow: Command, request: str, written: list[Resource]) -> None:
+        """A command that follows from the transition: by the system, in the same transaction."""
+        created = not follow.id
+        name = follow.id or f"{kind_of(follow.kind).prefix}-{secrets.token_hex(5)}"
+        self._run(writer, SYSTEM, replace(follow, id=name), created, request, written)
+
+    @staticmethod
+    def _row(table: Kind, event: str, present: Resource) -> Transition:
+        row = table.row(event, present.state)
+        if row is None:
+            possible = ", ".join(sorted({r.event for r in table.possible(present.state)})) or "-"
+            raise fail("STATE", kind=present.ref, state=present.state, event=event, possible=possible)
+        return row
+
+    @staticmethod
+    def _parse(model: type[BaseModel], payload: Mapping[str, Any], what: str) -> BaseModel:
+        try:
+            return model.model_validate(dict(payload))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(str(part) for part in first["loc"]) or what
+            raise fail("MALFORMED", what=where, why=first["msg"]) from error
+
+    def _after(self, table: Kind, row: Transition, case: Case) -> Resource:
+        """The resource as it will be: new state, what the event records, the clock of the new state."""
+        present, respecified = case.resource, isinstance(case.payload, table.spec)
+        recorded = row.record(case) if row.record else {}
+        if row.record is None and not respecified:
+            recorded = {row.event: signed(case)}
+        if not present.version and "create" not in recorded:
+            recorded["create"] = {
+                "by": case.actor.account,
+                "person": case.actor.person,
+                "role": str(case.actor.role),
+                "at": case.now.isoformat(),
+            }
+        due = present.due_at if row.keeps_clock else self._due(row, case)
+        return replace(
+            present,
+            state=row.target,
+            spec=case.payload.model_dump(mode="json") if respecified else present.spec,
+            labels=table.labels(case) if respecified else present.labels,
+            status={**present.status, **recorded},
+            version=present.version + 1,
+            created_at=present.created_at or case.now,
+            changed_at=case.now,
+            due_at=due,
+            overdue=present.overdue and row.keeps_clock,
+        )
+
+    def _due(self, row: Transition, case: Case) -> datetime | None:
+        if row.clock is None:
+            return None
+        return self.term(row.clock) if isinstance(row.clock, str) else row.clock(case)
+
+    def term(self, parameter: str) -> datetime:
+        """The end of a period that starts now: ``…_wd`` in working days, ``…_days`` in calendar days."""
+        length = int(self.policy.get(parameter))
+        if parameter.endswith("_wd"):
+            return self.calendar.add_working_days(self.clock(), length)
+        return self.clock() + timedelta(days=length)
+
+    def _overdue(self, found: Resource) -> None:
+        now = self.clock()
+        flagged = replace(
+            found,
+            overdue=True,
+            version=found.version + 1,
+            changed_at=now,
+            status={**found.status, "escalated": {"to": str(Role.DATA_AUTHORITY), "at": now.isoformat()}},
+        )
+        entry = self._entry(
+            SYSTEM, "overdue", found.ref, before=found.state, after=found.state, details={"due": str(found.due_at)}
+        )
+        with self.store.write() as writer:
+            writer.put(flagged, entry, expected=found.version)
+
+    @staticmethod
+    def _cause(found: Resource, lapse: str) -> dict[str, Any]:
+        row = kind_of(found.kind).row(lapse, found.state)
+        return {"cause": "lapse"} if row is not None and "cause" in row.payload.model_fields else {}
+
+    @staticmethod
+    def _evidence(payload: BaseModel, after: Resource) -> dict[str, Any]:
+        """What the audit entry keeps of the payload: its shape and hash, not its text."""
+        body = payload.model_dump(mode="json")
+        return {
+            "payload_sha256": hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+            "fields": sorted(body),
+            "version": after.version,
+        }
+
+    def _entry(
+        self,
+        actor: Actor,
+        action: str,
+        object: str,
+        *,
+        before: str = "",
+        after: str = "",
+        reason: str = "",
+        request: str = "",
+        details: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        return Entry(
+            at=self.clock(),
+            actor=actor.account,
+            organisation=actor.organisation,
+            role=str(actor.role),
+            action=action,
+            object=object,
+            outcome="refused" if reason else "done",
+            reason=reason,
+            before=before,
+            after=after,
+            policy=self.policy.id,
+            request=request,
+            details=dict(details or {}),
+        )
+
+
+__all__ = ["KINDS", "Control", "Sight"]

@@ -1,0 +1,90 @@
+"""Bytes by hash, in folders of the domain. The control plane moves them and never looks inside.
+
+Staging is copy, hash, rename: a name in the folder is the SHA-256 of the content behind it, so what
+was checked and reviewed is what is moved on. Encryption at rest will wrap ``put`` and ``path``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from sandbox.core.errors import fail
+
+CHUNK = 1 << 20
+
+
+class Blobs:
+    """One folder of content-addressed files, 0600 in a 0700 folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, source: Path) -> tuple[str, int]:
+        """Copy a regular file in (links are not followed). Returns SHA-256 and size in bytes."""
+        handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(f"{source.name} is not a regular file")
+            return self.take(iter(lambda: file.read(CHUNK), b""))
+
+    def take(self, chunks: Iterable[bytes], limit: int | None = None) -> tuple[str, int]:
+        """Write a stream in. More than ``limit`` bytes: TOO_LARGE, and nothing stays."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        part = self.folder / f".part-{secrets.token_hex(8)}"
+        digest, size = hashlib.sha256(), 0
+        try:
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                for chunk in chunks:
+                    size += len(chunk)
+                    if limit is not None and size > limit:
+                        raise fail("TOO_LARGE", max=limit)
+                    digest.update(chunk)
+                    out.write(chunk)
+                out.flush()
+                os.fsync(out.fileno())
+            part.rename(self.folder / digest.hexdigest())
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                part.unlink()
+        return digest.hexdigest(), size
+
+    def path(self, sha256: str) -> Path:
+        """Where the content is; BLOB_MISSING if it is not."""
+        found = self.folder / sha256
+        if len(sha256) != 64 or not sha256.isalnum() or not found.is_file():
+            raise fail("BLOB_MISSING", sha256=sha256[:64])
+        return found
+
+    def verified(self, sha256: str) -> Path:
+        """``path`` after hashing the content anew; BLOB_DAMAGED if it is not what its name says."""
+        found = self.path(sha256)
+        digest = hashlib.sha256()
+        for chunk in self.read(sha256):
+            digest.update(chunk)
+        if digest.hexdigest() != sha256:
+            raise fail("BLOB_DAMAGED", sha256=sha256)
+        return found
+
+    def read(self, sha256: str) -> Iterator[bytes]:
+        """The content, in chunks."""
+        with self.path(sha256).open("rb") as file:
+            yield from iter(lambda: file.read(CHUNK), b"")
+
+    def remove(self, sha256: str) -> bool:
+        """Delete; whether there was something."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / sha256).unlink()
+            return True
+        return False
+
+    def names(self) -> list[str]:
+        """All hashes in the folder, sorted."""
+        if not self.folder.is_dir():
+            return []
+        return sorted(file.name for file in self.folder.iterdir() if not file.name.startswith("."))
