@@ -41,8 +41,8 @@ def _csv_relation(path: Path, header: list[str]) -> str:
     columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in header)
     return (
         f"read_csv({literal(path.absolute())}, auto_detect = false, "
-        f"delim = ',', quote = '\"', escape = '\"', header = true, strict_mode = true, null_padding = false, nullstr = '', "
-        f"max_line_size = {LONGEST_CELL * 4}, columns = {{{columns}}})"
+        f"delim = ',', quote = '\"', escape = '\"', header = true, strict_mode = true, "
+        f"null_padding = false, nullstr = '', max_line_size = {LONGEST_CELL * 4}, columns = {{{columns}}})"
     )
 
 
