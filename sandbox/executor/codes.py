@@ -20,7 +20,7 @@ define(
         "本机没有镜像 {image}：只能使用已构建的镜像，请运行 make setup 构建，系统从不下载镜像。",
         "There is no image {image} on this machine: build it with make setup; images are never pulled.",
     ),
-    TASK_MALFORMED=("任务的“{what}”不合格式：{why}。", "The task's “{what}” is malformed: {why}."),
+    TASK_INVALID=("任务的“{what}”不合格式：{why}。", "The task's “{what}” is malformed: {why}."),
     INPUT_UNREADABLE=(
         "输入“{name}”不能只读挂入容器：{why}；请改正权限或路径后重试。",
         "Input “{name}” cannot be mounted read-only for a task: {why}; mend its mode or path and retry.",

@@ -13,7 +13,7 @@ The promises
   (plus ten seconds at the most); ``stop`` and ``running`` return at once (within ten seconds).
 - **Typed end.** User code that fails is an outcome, never an exception. An exception
   (``SandboxError``) means that it was not run or cannot be watched: ``ISOLATION_UNAVAILABLE``,
-  ``ENGINE_UNREACHABLE``, ``IMAGE_UNKNOWN``, ``TASK_MALFORMED``, ``INPUT_UNREADABLE``. Nothing is
+  ``ENGINE_UNREACHABLE``, ``IMAGE_UNKNOWN``, ``TASK_INVALID``, ``INPUT_UNREADABLE``. Nothing is
   retried in here.
 - **Nothing else comes back.** Standard output and error are not collected (no log driver). What a
   task has to say stands in its output folder ``/out``: ``report.json`` and ``files/``.

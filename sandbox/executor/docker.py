@@ -135,7 +135,7 @@ class DockerExecutor:
 
     def _folder(self, task_id: str) -> TaskFolder:
         if not folders.ID.fullmatch(task_id):
-            raise fail("TASK_MALFORMED", what="id", why=folders.ID.pattern)
+            raise fail("TASK_INVALID", what="id", why=folders.ID.pattern)
         return TaskFolder(self.root, task_id)
 
     def _name(self, task_id: str) -> str:

@@ -37,7 +37,7 @@ SPARE_INODES = 4
 
 
 def check(task: Task) -> None:
-    """TASK_MALFORMED or INPUT_UNREADABLE if ``task`` is not as the contract says."""
+    """TASK_INVALID or INPUT_UNREADABLE if ``task`` is not as the contract says."""
     limits = asdict(task.limits)
     names = [given.name for given in task.inputs]
     reserved = [key for key in task.labels if key in _OWN_LABELS]
@@ -52,7 +52,7 @@ def check(task: Task) -> None:
     )
     for what, holds, why in rules:
         if not holds:
-            raise fail("TASK_MALFORMED", what=what, why=why)
+            raise fail("TASK_INVALID", what=what, why=why)
     document(task)
     for given in task.inputs:
         _check_input(given)
@@ -84,7 +84,7 @@ def document(task: Task) -> bytes:
         body = {"id": task.id, "kind": task.kind, "params": task.params}
         return json.dumps(body, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
-        raise fail("TASK_MALFORMED", what="params", why="JSON") from error
+        raise fail("TASK_INVALID", what="params", why="JSON") from error
 
 
 @dataclass(frozen=True)
