@@ -4,4 +4,7 @@ from pathlib import Path
 
 _PLUGINS = Path(__file__).parent / "plugins"
 
-pytest_plugins = [f"tests.plugins.{path.stem}" for path in sorted(_PLUGINS.glob("*.py"))]
+pytest_plugins = [
+    "tests.trace",
+    *(f"tests.plugins.{path.stem}" for path in sorted(_PLUGINS.glob("*.py"))),
+]

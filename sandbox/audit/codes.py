@@ -49,6 +49,10 @@ define(
 )
 define(
     Internal,
+    AUDIT_HEAD=(
+        "审计日志头已损坏（应有 {size} 条）；请停止写入并用导出的审计包核对。",
+        "The head of the audit log ({size} entries) is damaged: stop writing, check an exported bundle.",
+    ),
     AUDIT_ORIGIN=(
         "数据库中的审计日志属于“{stored}”，与配置的“{configured}”不符；请核对数据库地址与配置。",
         "The database's audit log is “{stored}”, not “{configured}”: check database address and settings.",

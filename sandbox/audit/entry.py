@@ -16,7 +16,6 @@ from sandbox.core.resource import Entry
 FORMAT = 1  # raised when a field changes its meaning; a reader refuses formats that it does not know
 MAX_ENTRY_BYTES = 256 << 10  # an entry holds references and codes: more is data on its way out
 
-_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TEXT = tuple(field.name for field in fields(Entry) if field.name not in ("at", "details"))
 _OUTCOMES = ("done", "refused")
 
@@ -32,7 +31,7 @@ def encode(entry: Entry) -> bytes:
     if entry.outcome not in _OUTCOMES:
         raise fail("AUDIT_ENTRY", why="outcome is neither done nor refused")
     body: dict[str, Any] = {name: getattr(entry, name) for name in _TEXT}
-    body["at"] = entry.at.astimezone(UTC).strftime(_TIME)
+    body["at"] = entry.at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     body["details"] = entry.details
     body["format"] = FORMAT
     try:
@@ -49,7 +48,7 @@ def decode(data: bytes) -> Entry:
     """The entry in canonical bytes; raises AUDIT_ENTRY unless ``encode`` could have written them."""
     try:
         body = json.loads(data)
-        stamp = datetime.strptime(body.pop("at"), _TIME).replace(tzinfo=UTC)
+        stamp = datetime.fromisoformat(body.pop("at"))
         known = body.pop("format") == FORMAT
         entry = Entry(at=stamp, **body)
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -100,9 +100,9 @@ class CompactRange:
 
     @classmethod
     def from_bytes(cls, size: int, data: bytes) -> CompactRange:
-        """Read what ``to_bytes`` wrote; raises AUDIT_BUNDLE when it does not fit ``size``."""
+        """Read what ``to_bytes`` wrote; raises AUDIT_HEAD when it does not fit ``size``."""
         if len(data) != size.bit_count() * HASH_BYTES:
-            raise fail("AUDIT_BUNDLE", why=f"compact range of size {size} has {len(data)} bytes")
+            raise fail("AUDIT_HEAD", size=size)
         return cls(size, tuple(data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)))
 
 
