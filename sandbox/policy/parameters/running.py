@@ -25,8 +25,8 @@ ROWS: tuple[Parameter, ...] = (
               "按属地回流", "return flow to localities"),
     Parameter("catalogue.public", "P-50", "R-008", bool, "", Order.TRUE,
               "目录向社会公开", "the catalogue is public"),
-    Parameter("registration.resources", "P-51", "R-013", Literal["required"], "", Order.NONE,
-              "资源登记（授权范围内）", "registration of resources in scope"),
+    Parameter("registration.resources", "P-51", "R-013", bool, "", Order.TRUE,
+              "资源须登记（授权范围内）", "resources in scope must be registered"),
     Parameter("registration.products", "P-52", "R-174", Literal[
                   "required", "required_linked", "registration_and_filing"], "", Order.NONE,
               "产品和服务登记", "registration of products"),
@@ -41,9 +41,8 @@ ROWS: tuple[Parameter, ...] = (
               "部门不得在授权外自行经营", "no sale by departments outside authorisation"),
     Parameter("raw.egress", "P-57", "R-086", Literal["forbidden"], "", Order.NONE,
               "原始数据出域", "raw data leaving the domain"),
-    Parameter("raw.developer_use", "P-58", "R-094", Literal[
-                  "forbidden", "provider_consent", "exception_grant"], "", Order.NONE,
-              "开发利用机构使用原始数据", "use of raw data by developers"),
+    Parameter("raw.developer_use", "P-58", "R-094", bool, "", Order.FALSE,
+              "开发利用机构的作业可读原始数据", "jobs of developers may read raw data"),
     Parameter("reversibility.ban", "P-59", "R-141", bool, "", Order.TRUE,
               "不得可逆还原", "outputs must not restore raw data"),
     Parameter("personal.basis", "P-60", "R-081", Literal[

@@ -15,8 +15,8 @@ Isodate = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 MonthDay = Annotated[str, Field(pattern=r"^\d{2}-\d{2}$")]
 Period = Literal["monthly", "quarterly", "half_yearly", "yearly"]
 Mode = Literal["overall", "sectoral", "scenario"]
-# "authoriser" stands for the organisation that signed the agreement, whatever its role is called.
-Role = Literal["authoriser", "data_authority", "sector_authority", "implementing_body", "provider"]
+# The authorising body acts as "implementing_body", whatever an instrument calls it (part A, A-02).
+Role = Literal["data_authority", "sector_authority", "implementing_body", "provider"]
 Applicant = Literal["operator", "developer"]
 Recipient = Literal["province", "data_authority", "implementing_body", "none"]
 Decision = Literal["decision_ref", "collective_decision"]  # 三重一大 is a collective decision
