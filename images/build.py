@@ -134,7 +134,7 @@ def write_layer(target: Path, entries: list[tuple[str, Path]]) -> None:
         info.uname = info.gname = ""
         info.mtime = EPOCH
         executable = info.isdir() or info.mode & 0o111
-        info.mode = 0o755 if executable else 0o644
+        info.mode = 0o1777 if info.name == "tmp" else 0o755 if executable else 0o644
         return info
 
     parents = {str(parent) for name, _ in entries for parent in Path(name).parents if str(parent) != "."}

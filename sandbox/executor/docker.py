@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,27 @@ def seconds_of(stamp: str) -> float:
     """POSIX time of an engine's time stamp (RFC 3339, nanoseconds)."""
     head, _, fraction = stamp.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{head}+00:00").timestamp() + float(f"0.{fraction or 0}")
+
+
+@contextmanager
+def calls(engine: str) -> Iterator[docker.APIClient]:
+    """A connection to ``engine`` of one's own (the SDK's is not made for threads).
+
+    ENGINE_UNREACHABLE if the engine does not answer, or answers what it should not.
+    """
+    try:
+        with socket.socket(socket.AF_UNIX) as line:  # the SDK leaves its socket open when this fails
+            line.settimeout(CALL_SECONDS)
+            line.connect(engine.removeprefix("unix://"))
+        api = docker.APIClient(base_url=engine, version=API_VERSION, timeout=CALL_SECONDS)
+    except (OSError, DockerException) as error:
+        raise fail("ENGINE_UNREACHABLE", socket=engine) from error
+    try:
+        yield api
+    except (DockerException, requests.RequestException) as error:
+        raise fail("ENGINE_UNREACHABLE", socket=engine) from error
+    finally:
+        api.close()
 
 
 class DockerExecutor:
@@ -121,17 +143,8 @@ class DockerExecutor:
 
     # -- the engine -------------------------------------------------------------------------------
 
-    @contextmanager
-    def _calls(self) -> Iterator[docker.APIClient]:
-        """A connection of our own (the SDK's is not made for threads); ENGINE_UNREACHABLE if it fails."""
-        try:
-            api = docker.APIClient(base_url=self.engine, version=API_VERSION, timeout=CALL_SECONDS)
-            try:
-                yield api
-            finally:
-                api.close()
-        except (DockerException, requests.RequestException) as error:
-            raise fail("ENGINE_UNREACHABLE", socket=self.engine) from error
+    def _calls(self) -> AbstractContextManager[docker.APIClient]:
+        return calls(self.engine)
 
     def _folder(self, task_id: str) -> TaskFolder:
         if not folders.ID.fullmatch(task_id):
@@ -165,6 +178,7 @@ class DockerExecutor:
     def _remove(self, api: docker.APIClient, container: str) -> None:
         with suppress(NotFound):
             api.remove_container(container, force=True)
+        kernel.remove_groups(container)
 
     # -- one task ---------------------------------------------------------------------------------
 

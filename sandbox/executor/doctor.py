@@ -16,12 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
-import requests
-
 from sandbox.core.errors import SandboxError
 from sandbox.executor.contract import Limits, Task, TaskKind
-from sandbox.executor.docker import API_VERSION, DEFAULT_ENGINE, DockerExecutor
+from sandbox.executor.docker import DEFAULT_ENGINE, DockerExecutor, calls
 
 LEAST_MEMORY = 4 << 30
 LEAST_DISK = 10 << 30
@@ -166,13 +163,9 @@ def examine(root: Path, engine: str | None = None) -> list[Health]:
     address = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
     info: dict[str, Any] = {}
     networks: list[str] = []
-    try:
-        api = docker.APIClient(base_url=address, version=API_VERSION, timeout=10)
+    with suppress(SandboxError), calls(address) as api:  # if it does not answer, the row "engine" says so
         info = api.info()
         networks = sorted(network["Name"] for network in api.networks())
-        api.close()
-    except (docker.errors.DockerException, requests.RequestException):
-        pass  # the row "engine" says so
     machine = _Machine(info, networks, root)
     found = [(check, *check.look(machine)) for check in CHECKS]
     probe = _Check(

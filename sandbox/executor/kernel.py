@@ -61,6 +61,13 @@ def kill_all(container: str, seconds: float = 5) -> bool:
     return True
 
 
+def remove_groups(container: str) -> None:
+    """Remove the container's empty control groups; the runtime does it unless it was killed."""
+    for group in _groups(container):
+        with suppress(OSError):
+            group.rmdir()
+
+
 def _limit(container: str, v1: str, v2: str) -> str | None:
     group = f"{CGROUP_PARENT.lstrip('/')}/{container}"
     for name in (v1, v2):
