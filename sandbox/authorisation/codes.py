@@ -27,8 +27,8 @@ define(
         "Resource {entry} has no column “{column}”; write it as in the catalogue.",
     ),
     ANSWERS_MISSING=(
-        "请就合理性、合规性、安全性逐项作答并说明；缺：{missing}。",
-        "Answer reasonable, compliant and safe, each with a note; missing: {missing}.",
+        "请逐项作答并说明；缺：{missing}。",
+        "Answer every criterion, each with a note; missing: {missing}.",
     ),
 )
 define(
@@ -36,6 +36,10 @@ define(
     SOD_REDEV=(
         "运营机构 {operator} 及其关联方不得参与授权范围内的再开发（与 {other} 关联）。",
         "Operator {operator} and its affiliates may not re-develop within its scope (affiliated with {other}).",
+    ),
+    SOD_THIRD_PARTY=(
+        "“{mode}”模式的运营机构不得交由第三方再开发，请由运营机构自行申请。",
+        "In “{mode}” mode re-development may not go to third parties; the operator itself must apply.",
     ),
     NOT_AUTHORISER=(
         "只有授权方 {authoriser} 可以办理（谁授权、谁审核）。",

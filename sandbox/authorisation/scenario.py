@@ -7,6 +7,7 @@ the *grant* in ``status.grant`` is that list and no more, with a term and a use 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, Literal
 
@@ -16,18 +17,17 @@ from pydantic import Field as Bound
 from sandbox.authorisation import codes  # noqa: F401
 from sandbox.authorisation.affiliation import no_redevelopment
 from sandbox.authorisation.agreement import active, instant
-from sandbox.authorisation.organisation import Reason
 from sandbox.catalog.entry import USABLE
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
-from sandbox.core.lifecycle import Case, Kind, Model, State, Transition, World
+from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import appended, need, own, signed
 from sandbox.core.resource import Resource
 
 NAME = "scenario"
 LIVE = ("granted", "amending")
-CRITERIA = ("reasonable", "compliant", "safe")
+BODIES = (Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY)
 
 
 class RowFilter(Model):
@@ -58,12 +58,17 @@ class Item(Model):
 
 
 class ScenarioSpec(Model):
-    """One purpose, one applicant (the owner), one list, one term."""
+    """One purpose, one applicant (the owner), one list, one term.
+
+    ``developer`` uses the grant; where the profile lets the operator apply (P-35) it names the developer
+    organisation, otherwise it is the applicant.
+    """
 
     agreement: str
     title: str
     purpose: str = Bound(pattern=r"^[a-z][a-z0-9-]{2,63}$")  # a code; the words are in description
     description: str = Bound(min_length=4)
+    developer: str = ""
     list: tuple[Item, ...] = Bound(min_length=1)
     product_forms: tuple[str, ...] = ("dataset", "report")
     starts: date
@@ -72,10 +77,16 @@ class ScenarioSpec(Model):
 
 
 class Assessment(Model):
-    """Each of the three criteria answered, each with a note (GD 24)."""
+    """Each criterion of the profile answered, each with a note (GD 24: reasonable, compliant, safe)."""
 
     answers: dict[str, Literal["yes", "no"]]
     notes: dict[str, str]
+
+
+class FormCheck(Model):
+    """The form checklist of the first step (CD 23)."""
+
+    checklist: tuple[str, ...] = Bound(min_length=1)
 
 
 class Refusal(Model):
@@ -136,8 +147,13 @@ def within_agreement(case: Case) -> None:
     first, last = (date.fromisoformat(agreement.spec[key]) for key in ("starts", "ends"))
     if spec.starts < first or spec.ends > last:
         raise fail("TERM_OUTSIDE")
-    if case.actor.role == Role.DEVELOPER:
-        no_redevelopment(case.world, case.policy, agreement.spec["operator"], case.actor.organisation)
+    developer = spec.developer or (case.actor.organisation if case.actor.role == Role.DEVELOPER else "")
+    if developer:
+        if need(case, "organisation", developer).state != "active":
+            raise fail("ORGANISATION_INACTIVE", organisation=developer)
+        if case.policy.get("sod.third_party_redevelopment")[agreement.spec["mode"]] == "forbidden":
+            raise fail("SOD_THIRD_PARTY", mode=agreement.spec["mode"])
+        no_redevelopment(case.world, case.policy, agreement.spec["operator"], developer)
     for item in spec.list:
         if item.entry not in agreement.spec["scope"]:
             raise fail("OUT_OF_SCOPE", entry=item.entry)
@@ -181,14 +197,23 @@ def wanted_list(resource: Resource) -> list[dict[str, Any]]:
     return wanted
 
 
+def criteria(case: Case) -> list[str]:
+    """What an assessment answers; the formal check of a two-step review is its own event (R-059, R-061)."""
+    return [name for name in case.policy.get("scenario.review_criteria") if name != "formal"]
+
+
 def assessors(case: Case) -> set[tuple[str, str]]:
     """Who must assess, as (role, organisation), by profile and mode (P-36, R-064).
 
-    A provider is asked for its own entries; every other role is the authoriser's.
+    A provider is asked for its own entries; every other role is the authoriser's. In a two-step review
+    the implementing body has spoken with the formal check, so the providers are left.
     """
     agreement = need(case, "agreement", case.resource.spec["agreement"])
     asked: set[tuple[str, str]] = set()
-    for role in case.policy.get("scenario.reviewer")[agreement.spec["mode"]]:
+    roles = list(case.policy.get("scenario.reviewer")[agreement.spec["mode"]])
+    if case.policy.get("scenario.two_step"):
+        roles = [role for role in roles if role == Role.PROVIDER]
+    for role in roles:
         if role == Role.PROVIDER:
             entries = {item["entry"] for item in wanted_list(case.resource)}
             asked |= {(role, need(case, "catalogue-entry", entry).organisation) for entry in entries}
@@ -197,17 +222,23 @@ def assessors(case: Case) -> set[tuple[str, str]]:
     return asked
 
 
+def stands_for(case: Case) -> set[tuple[str, str]]:
+    """As what the actor may assess: its role, and "authoriser" where the profile names no body."""
+    as_what = {str(case.actor.role)} | ({"authoriser"} if case.actor.role in BODIES else set())
+    return {(role, case.actor.organisation) for role in as_what} & assessors(case)
+
+
 def asked(case: Case) -> None:
     """Guard: only those whom the profile asks assess."""
-    if (str(case.actor.role), case.actor.organisation) not in assessors(case):
+    if not stands_for(case):
         raise fail("NOT_AUTHORISER", authoriser=", ".join(sorted(f"{r}@{o}" for r, o in assessors(case))))
 
 
-def three_answers(case: Case) -> None:
-    """Guard: reasonable, compliant, safe: each answered with a note (R-059)."""
+def all_answers(case: Case) -> None:
+    """Guard: every criterion is answered with a note (R-059)."""
     missing = [
         name
-        for name in CRITERIA
+        for name in criteria(case)
         if name not in case.payload.answers or not case.payload.notes.get(name, "").strip()
     ]
     if missing:
@@ -225,16 +256,17 @@ def authorising_side(case: Case) -> None:
 
 def deciding_side(case: Case) -> None:
     """Guard for a refusal: the authoriser or any provider who is asked."""
-    if (str(case.actor.role), case.actor.organisation) not in assessors(case):
+    if not stands_for(case):
         authorising_side(case)
 
 
 def assessed(case: Case) -> None:
-    """Guard: all who are asked have answered three times yes (joint review needs every party)."""
+    """Guard: all who are asked have answered yes throughout (a joint review needs every party)."""
     yes = {
-        (given["role"], given["organisation"])
+        tuple(stood)
         for given in case.resource.status.get("assessments", [])
-        if all(given["answers"][name] == "yes" for name in CRITERIA)
+        if all(given["answers"][name] == "yes" for name in criteria(case))
+        for stood in given["stands_for"]
     }
     missing = assessors(case) - yes
     if missing:
@@ -244,7 +276,7 @@ def assessed(case: Case) -> None:
 def registered_sources(case: Case) -> None:
     """Guard at determination: usable still, and every resource has a registration number (R-013)."""
     check_list(case, wanted_list(case.resource))
-    if case.policy.get("registration.resources"):
+    if case.policy.get("registration.resources") == "required":
         for item in wanted_list(case.resource):
             if "registration" not in need(case, "catalogue-entry", item["entry"]).status:
                 raise fail("NOT_REGISTERED", entry=item["entry"])
@@ -256,10 +288,27 @@ def operator_of(case: Case) -> None:
         raise fail("NOT_PARTY")
 
 
+def user_of(scenario: Resource) -> str:
+    """The organisation that uses the grant."""
+    return str(scenario.spec["developer"] or scenario.organisation)
+
+
+def using_party(case: Case) -> None:
+    """Guard: only the organisation that will use the grant."""
+    if case.actor.organisation != user_of(case.resource):
+        raise fail("NOT_PARTY")
+
+
 def same_contract(case: Case) -> None:
     """Guard: the developer accepts the very text that the operator signed."""
     if case.resource.status["contract"]["text_sha256"] != case.payload.text_sha256:
         raise fail("CONTRACT_DIFFERS")
+
+
+def route(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect of filing: the profile says whether a formal check comes first (P-37)."""
+    two_step = case.policy.get("scenario.two_step")
+    yield Command(NAME, after.id, "open_formal_review" if two_step else "open_assessment")
 
 
 def frozen(case: Case) -> dict[str, Any]:
@@ -311,8 +360,9 @@ def amended(case: Case) -> dict[str, Any]:
 
 
 def assessment(case: Case) -> dict[str, Any]:
-    """Record: one more assessment."""
-    return appended(case, "assessments")
+    """Record: one more assessment, and for whom it counts."""
+    given = appended(case, "assessments")["assessments"]
+    return {"assessments": [*given[:-1], {**given[-1], "stands_for": sorted(stands_for(case))}]}
 
 
 def refiled(case: Case) -> dict[str, Any]:
@@ -360,14 +410,15 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     entries = (world.get("catalogue-entry", item["entry"]) for item in resource.spec["list"])
     return (
         actor.role in READS_ALL
-        or actor.organisation == resource.organisation
+        or actor.organisation in (resource.organisation, user_of(resource))
         or (agreement is not None and actor.organisation == agreement.spec["operator"])
         or any(entry is not None and entry.organisation == actor.organisation for entry in entries)
     )
 
 
 APPLICANT = frozenset({Role.DEVELOPER, Role.OPERATOR})
-BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})
+BODY = frozenset(BODIES)
+REVIEWED = ("formal_review", "provider_review", "assessment")
 ASSESSOR = BODY | {Role.PROVIDER}
 OPERATOR = frozenset({Role.OPERATOR})
 SYSTEM = frozenset({Role.SYSTEM})
@@ -382,6 +433,9 @@ KIND = Kind(
     labels=lambda case: {"agreement": case.payload.agreement},
     visible=visible,
     states=(
+        State("submitted", "已提交", "submitted", "system"),
+        State("formal_review", "形式审查中", "under formal review", "implementing_body"),
+        State("provider_review", "数源单位审核中", "under provider review", "provider"),
         State("assessment", "评估审核中", "under assessment", "implementing_body"),
         State("incomplete", "待补正", "incomplete", "developer"),
         State("approved", "已审定", "determined", "operator"),
@@ -397,18 +451,50 @@ KIND = Kind(
         Transition(
             "create",
             (),
-            "assessment",
+            "submitted",
             APPLICANT,
             "申请",
             "apply",
             "GZ 二(四); CD 23; GD 24",
             payload=ScenarioSpec,
             guards=FILING,
+            effects=(route,),
+        ),
+        Transition(
+            "open_formal_review",
+            ("submitted",),
+            "formal_review",
+            SYSTEM,
+            "转形式审查",
+            "open formal review",
+            "CD 23",
+            clock="scenario.formal_review_wd",
+        ),
+        Transition(
+            "open_assessment",
+            ("submitted",),
+            "assessment",
+            SYSTEM,
+            "转评估审核",
+            "open assessment",
+            "GD 24; GZ 二(四)",
             clock="scenario.review_wd",
         ),
         Transition(
+            "pass_form",
+            ("formal_review",),
+            "provider_review",
+            frozenset(BODIES),
+            "形式审查通过",
+            "pass formal review",
+            "CD 23",
+            payload=FormCheck,
+            guards=(authorising_side,),
+            clock="scenario.provider_review_wd",
+        ),
+        Transition(
             "return",
-            ("assessment",),
+            REVIEWED,
             "incomplete",
             ASSESSOR,
             "退回补正",
@@ -420,7 +506,7 @@ KIND = Kind(
         Transition(
             "edit",
             ("incomplete",),
-            "assessment",
+            "submitted",
             APPLICANT,
             "补正",
             "complete",
@@ -428,7 +514,7 @@ KIND = Kind(
             payload=ScenarioSpec,
             guards=(own, *FILING),
             record=refiled,
-            clock="scenario.review_wd",
+            effects=(route,),
         ),
         Transition(
             "assess",
@@ -439,7 +525,20 @@ KIND = Kind(
             "assess",
             "GD 24; CD 23; GZ 二(四)",
             payload=Assessment,
-            guards=(asked, three_answers),
+            guards=(asked, all_answers),
+            record=assessment,
+            keeps_clock=True,
+        ),
+        Transition(
+            "assess",
+            ("provider_review",),
+            "provider_review",
+            ASSESSOR,
+            "数源单位审核",
+            "assess by provider",
+            "CD 23, 8",
+            payload=Assessment,
+            guards=(asked, all_answers),
             record=assessment,
             keeps_clock=True,
         ),
@@ -452,13 +551,13 @@ KIND = Kind(
             "assess amendment",
             "GD 24",
             payload=Assessment,
-            guards=(asked, three_answers),
+            guards=(asked, all_answers),
             record=assessment,
             keeps_clock=True,
         ),
         Transition(
             "approve",
-            ("assessment",),
+            ("assessment", "provider_review"),
             "approved",
             BODY,
             "审定",
@@ -469,7 +568,7 @@ KIND = Kind(
         ),
         Transition(
             "reject",
-            ("assessment",),
+            REVIEWED,
             "rejected",
             ASSESSOR,
             "不予通过",
@@ -499,7 +598,7 @@ KIND = Kind(
             "accept contract",
             "GZ 二(四); CD 25",
             payload=Contract,
-            guards=(own, same_contract),
+            guards=(using_party, same_contract),
             record=granted,
             clock=term_end,
         ),

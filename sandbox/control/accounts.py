@@ -73,7 +73,10 @@ def add_membership(control: Control, actor: Actor, id: str, organisation: str, r
             wanted = replace(account, memberships=(*account.memberships, Membership(organisation, role)))
             both_sides(writer, control, wanted)
             entry = control._entry(
-                actor, "add-membership", f"account/{id}", details={"organisation": organisation, "role": str(role)}
+                actor,
+                "add-membership",
+                f"account/{id}",
+                details={"organisation": organisation, "role": str(role)},
             )
             return writer.put_account(wanted, entry)
     except SandboxError as error:

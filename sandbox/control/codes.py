@@ -31,5 +31,8 @@ define(
         "内容 {sha256} 已损坏，已停止使用，请联系管理员。",
         "Content {sha256} is damaged and was not used; call the administrator.",
     ),
-    BLOB_MISSING=("内容 {sha256} 不存在，可能已删除。", "Content {sha256} is not there; it may have been deleted."),
+    BLOB_MISSING=(
+        "内容 {sha256} 不存在，可能已删除。",
+        "Content {sha256} is not there; it may have been deleted.",
+    ),
 )

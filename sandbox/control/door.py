@@ -89,9 +89,7 @@ class Control:
         self, actor: Actor, kind: str, spec: Mapping[str, Any], *, id: str = "", request: str = ""
     ) -> Resource:
         """Bring one into being. Returns what ``actor`` may see of it; raises the guard's refusal."""
-        table = kind_of(kind)
-        name = id or f"{table.prefix}-{secrets.token_hex(5)}"
-        command = Command(kind, name, table.create.event, spec, actor.organisation)
+        command = Command(kind, id or self.new_id(kind), kind_of(kind).create.event, spec, actor.organisation)
         return self._call(actor, command, created=True, request=request)
 
     def act(
@@ -163,7 +161,9 @@ class Control:
             lapse = kind_of(found.kind).state(found.state).lapse
             try:
                 if lapse:
-                    self.act(SYSTEM, found.kind, found.id, lapse, self._cause(found, lapse), expected=found.version)
+                    self.act(
+                        SYSTEM, found.kind, found.id, lapse, self._cause(found, lapse), expected=found.version
+                    )
                 else:
                     self._overdue(found)
             except SandboxError as error:
@@ -191,7 +191,9 @@ class Control:
         except SandboxError as error:
             if actor.role != Role.SYSTEM:
                 named = command.id if ID.match(command.id) else "-"
-                self.note(actor, command.event, f"{command.kind}/{named}", reason=error.code, request_id=request)
+                self.note(
+                    actor, command.event, f"{command.kind}/{named}", reason=error.code, request_id=request
+                )
             raise
         for resource in written:
             if resource.state in kind_of(resource.kind).working:
@@ -225,7 +227,10 @@ class Control:
             row = self._row(table, command.event, present)
         if actor.role not in row.by:
             raise fail(
-                "ROLE", role=str(actor.role), event=row.event, may=", ".join(sorted(str(role) for role in row.by))
+                "ROLE",
+                role=str(actor.role),
+                event=row.event,
+                may=", ".join(sorted(str(role) for role in row.by)),
             )
         payload = self._parse(row.payload, command.payload, row.event)
         case = Case(present, actor, payload, self.policy, self.clock(), sight, self.term)
@@ -250,9 +255,13 @@ class Control:
 
     def _follow(self, writer: Writer, follow: Command, request: str, written: list[Resource]) -> None:
         """A command that follows from the transition: by the system, in the same transaction."""
-        created = not follow.id
-        name = follow.id or f"{kind_of(follow.kind).prefix}-{secrets.token_hex(5)}"
-        self._run(writer, SYSTEM, replace(follow, id=name), created, request, written)
+        name = follow.id or self.new_id(follow.kind)
+        self._run(writer, SYSTEM, replace(follow, id=name), follow.creates, request, written)
+
+    @staticmethod
+    def new_id(kind: str) -> str:
+        """A fresh id, e.g. ``job-3f9a…``."""
+        return f"{kind_of(kind).prefix}-{secrets.token_hex(5)}"
 
     @staticmethod
     def _row(table: Kind, event: str, present: Resource) -> Transition:
@@ -320,7 +329,12 @@ class Control:
             status={**found.status, "escalated": {"to": str(Role.DATA_AUTHORITY), "at": now.isoformat()}},
         )
         entry = self._entry(
-            SYSTEM, "overdue", found.ref, before=found.state, after=found.state, details={"due": str(found.due_at)}
+            SYSTEM,
+            "overdue",
+            found.ref,
+            before=found.state,
+            after=found.state,
+            details={"due": str(found.due_at)},
         )
         with self.store.write() as writer:
             writer.put(flagged, entry, expected=found.version)

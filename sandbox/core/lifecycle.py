@@ -76,10 +76,11 @@ class Command:
     """A transition that follows from another one, carried out by the system in the same transaction."""
 
     kind: str
-    id: str  # "" creates
+    id: str  # "" on creation: one is generated
     event: str
     payload: Mapping[str, Any] = field(default_factory=dict)
-    organisation: str = ""  # owner, on creation
+    organisation: str = ""  # the owner; given on creation only
+    creates: bool = False
 
 
 Guard = Callable[[Case], None]  # raises a SandboxError to refuse

@@ -16,13 +16,14 @@ from pydantic import Field as Bound
 from sandbox.authorisation.affiliation import no_redevelopment
 from sandbox.authorisation.agreement import active
 from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause, authorising_side, open_now
+from sandbox.authorisation.scenario import Cause, authorising_side, open_now, user_of
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import need, signed
 from sandbox.core.resource import Resource
+from sandbox.desensitize.recipe import validate_recipe
 from sandbox.operation import codes  # noqa: F401
 
 NAME = "job"
@@ -109,9 +110,14 @@ class Denial(Model):
 
 
 class Kept(Model):
-    """The in-domain primary product that a recipe gave."""
+    """The in-domain primary product that a recipe gave: its id, its columns with their sources, its hash."""
 
     product: str
+    title: str
+    artefact_sha256: str
+    columns: tuple[dict[str, Any], ...]
+    steps: tuple[dict[str, Any], ...]
+    identifiers: dict[str, Any] = Bound(default_factory=dict)
 
 
 class Proposed(Model):
@@ -176,7 +182,7 @@ def grant_holds(case: Case) -> None:
     if scenario is None:
         raise fail("SCENARIO_UNKNOWN", scenario=spec.scenario)
     agreement = need(case, "agreement", scenario.spec["agreement"])
-    party = agreement.spec["operator"] if role == Role.OPERATOR else scenario.organisation
+    party = agreement.spec["operator"] if role == Role.OPERATOR else user_of(scenario)
     if party != organisation:
         raise fail("SCENARIO_UNKNOWN", scenario=spec.scenario)
     if role == Role.OPERATOR and not spec.primary:
@@ -194,6 +200,16 @@ def grant_holds(case: Case) -> None:
         raise fail("PURPOSE_MISMATCH", purpose=spec.purpose, granted=grant["purpose"])
     if grant["uses_left"] < 1:
         raise fail("GRANT_SPENT", scenario=scenario.id)
+
+
+def recipe_valid(case: Case) -> None:
+    """Guard: the recipe fits the entry's fields and leaves no personal identifier as it is (R-103)."""
+    spec = spec_of(case)
+    if spec.primary:
+        table = spec.inputs[0]
+        entry = need(case, "catalogue-entry", table.entry or "-")
+        fields = [field for field in entry.spec["fields"] if field["name"] in table.columns]
+        validate_recipe(spec.recipe, fields)
 
 
 def columns_granted(case: Case) -> None:
@@ -236,7 +252,7 @@ def raw(case: Case, spec: JobSpec, scenario: Resource, listed: dict[str, Any], t
         if item is None or column not in item["columns"]:
             raise fail("COLUMN_NOT_GRANTED", column=column, source=entry)
     not_listed(case.world, entry)
-    if not spec.primary and not case.policy.get("raw.developer_use"):
+    if not spec.primary and case.policy.get("raw.developer_use") != "allowed":
         raise fail("RAW_NOT_GRANTED", entry=entry)
     if need(case, "catalogue-entry", entry).version != (item or {})["version"]:
         raise fail("ENTRY_CHANGED", entry=entry)
@@ -314,6 +330,29 @@ def started(case: Case) -> dict[str, Any]:
 def debit(case: Case, after: Resource) -> Iterable[Command]:
     """Effect: one use of the grant, in the transaction that starts the job."""
     yield Command("scenario", after.spec["scenario"], "debit", {"job": after.id})
+
+
+def primary_product(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect: the primary product's record, a draft until the operator offers it."""
+    kept: Kept = case.payload
+    yield Command(
+        "product",
+        kept.product,
+        "create",
+        {
+            "level": 1,
+            "title": kept.title,
+            "form": "dataset",
+            "scenario": after.spec["scenario"],
+            "agreement": after.labels["agreement"],
+            "job": after.id,
+            "lineage": {key: after.status["lineage"][key] for key in ("supplies", "entries", "products")},
+            "artefact_sha256": kept.artefact_sha256,
+            "columns": kept.model_dump(mode="json")["columns"],
+        },
+        organisation=after.organisation,
+        creates=True,
+    )
 
 
 def ended(case: Case) -> dict[str, Any]:
@@ -433,7 +472,7 @@ KIND = Kind(
             "submit",
             "GZ 二(四); GD 24, 25; CN (三)",
             payload=JobSpec,
-            guards=(well_formed, grant_holds, columns_granted),
+            guards=(well_formed, grant_holds, columns_granted, recipe_valid),
             record=submitted,
         ),
         Transition(
@@ -514,6 +553,7 @@ KIND = Kind(
             "keep as primary product",
             "GZ 二(四)",
             payload=Kept,
+            effects=(primary_product,),
         ),
         Transition(
             "propose",

@@ -12,7 +12,7 @@ from pydantic import Field as Bound
 
 from sandbox.authorisation.agreement import active
 from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause, authorising_side
+from sandbox.authorisation.scenario import Cause, authorising_side, user_of
 from sandbox.catalog.entry import USABLE
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
@@ -164,7 +164,7 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
         actor.role in READS_ALL
         or actor.organisation == resource.organisation
         or (agreement is not None and actor.organisation == agreement.spec["operator"])
-        or (scenario is not None and actor.organisation == scenario.organisation)
+        or (scenario is not None and actor.organisation == user_of(scenario))
     )
 
 

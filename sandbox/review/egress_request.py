@@ -19,7 +19,7 @@ from sandbox.authorisation.agreement import active
 from sandbox.authorisation.scenario import Cause
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
-from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
+from sandbox.core.lifecycle import Case, Command, Kind, Model, Policy, State, Transition, World
 from sandbox.core.records import appended, need, signed
 from sandbox.core.resource import Resource
 from sandbox.review import codes  # noqa: F401
@@ -303,6 +303,7 @@ def draft_product(case: Case, after: Resource) -> Iterable[Command]:
             "lineage": {key: job.status["lineage"][key] for key in ("supplies", "entries", "products")},
         },
         organisation=after.organisation,
+        creates=True,
     )
 
 
@@ -314,9 +315,14 @@ def announce(case: Case, after: Resource) -> Iterable[Command]:
 
 
 def labels(case: Case) -> dict[str, str]:
-    """Index: by job, agreement and recipient."""
+    """Index: by job, agreement, scenario and recipient."""
     job = need(case, "job", case.payload.job)
-    return {"job": job.id, "agreement": job.labels["agreement"], "recipient": case.payload.recipient}
+    return {
+        "job": job.id,
+        "agreement": job.labels["agreement"],
+        "scenario": job.labels["scenario"],
+        "recipient": case.payload.recipient,
+    }
 
 
 def visible(actor: Actor, resource: Resource, world: World) -> bool:
@@ -369,9 +375,9 @@ def view(actor: Actor, resource: Resource) -> Resource:
     )
 
 
-def token_end(case: Case, now: datetime) -> datetime:
+def token_end(policy: Policy, now: datetime) -> datetime:
     """When a token made now ends."""
-    return now + timedelta(days=int(case.policy.get("release.token_days")))
+    return now + timedelta(days=int(policy.get("release.token_days")))
 
 
 SUBMITTER = frozenset({Role.DEVELOPER, Role.OPERATOR})
@@ -557,6 +563,17 @@ KIND = Kind(
             payload=Download,
             guards=(token_holds, agreement_active),
             record=download,
+        ),
+        Transition(
+            "withhold",
+            ("releasing",),
+            "recalled",
+            SYSTEM,
+            "停止放行",
+            "withhold",
+            "default: what would leave is not what was reviewed (invariant 2)",
+            payload=Cause,
+            effects=(announce,),
         ),
         Transition(
             "recall",

@@ -20,7 +20,9 @@ CHUNK = 1 << 20
 
 
 class Blobs:
-    """One folder of content-addressed files, 0600 in a 0700 folder."""
+    """One folder of content-addressed files. The folder is 0700; the files are readable so that a task's
+    unprivileged user can read the very ones that are mounted for it, and reach no other.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,7 +41,7 @@ class Blobs:
         part = self.folder / f".part-{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
         try:
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as out:
                 for chunk in chunks:
                     size += len(chunk)
                     if limit is not None and size > limit:

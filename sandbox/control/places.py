@@ -1,0 +1,101 @@
+"""Where bytes lie inside the domain. One folder per agreement and scenario, so that an end can be proven.
+
+::
+
+    <home>/agreements/<agreement>/<scenario>/quarantine   supplies as delivered
+                                             raw          snapshots
+                                             primary      primary products
+                                             staging      outputs of jobs
+                                             review       canonical files, as they would leave
+                                             keys         pseudonym keys
+    <home>/tasks                                          the executor's
+    <home>/assembled                                      folders made of links, as inputs of a task
+
+What has left is not here: only the gate knows that folder.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sandbox.store.blobs import Blobs
+
+
+class Places:
+    """The folders below ``home``."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.agreements = home / "agreements"
+        self.tasks = home / "tasks"
+        self.assembled = home / "assembled"
+
+    def blobs(self, agreement: str, scenario: str, what: str) -> Blobs:
+        """One content-addressed folder of a scenario's workspace (R-097: nothing is shared between two)."""
+        return Blobs(self.agreements / agreement / scenario / what)
+
+    def key(self, agreement: str, scenario: str, name: str) -> str:
+        """The hex of a 256-bit key of this workspace, made when first asked for; it dies with the workspace."""
+        folder = self.agreements / agreement / scenario / "keys"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = folder / name
+        part = folder / f".part-{secrets.token_hex(8)}"
+        part.touch(0o600)
+        part.write_text(secrets.token_hex(32))
+        try:
+            os.link(part, path)  # atomic: the first one to arrive decides
+        except FileExistsError:
+            pass
+        finally:
+            part.unlink()
+        return path.read_text()
+
+    def assemble(self, task: str, name: str, files: Mapping[str, Path]) -> Path:
+        """A folder ``name`` of hard links for the input of ``task``; rebuilt whole on every call."""
+        folder = self.assembled / task / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o755)
+        for file, source in files.items():
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            os.link(source, target)
+        return folder
+
+    def write(self, task: str, name: str, texts: Mapping[str, str]) -> Path:
+        """A folder ``name`` of small text files (a developer's code) for the input of ``task``."""
+        folder = self.assembled / task / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o755)
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        return folder
+
+    def forget(self, task: str) -> None:
+        """Remove what was assembled for a task."""
+        shutil.rmtree(self.assembled / task, ignore_errors=True)
+
+    def inventory(self, agreement: str) -> list[dict[str, Any]]:
+        """Every file kept under an agreement: scenario, kind of place, name (a hash, or a key's name), bytes."""
+        folder = self.agreements / agreement
+        return [
+            {
+                "scenario": path.relative_to(folder).parts[0],
+                "place": path.parent.name,
+                "name": path.name,
+                "bytes": path.stat().st_size,
+            }
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        ]
+
+    def destroy(self, agreement: str) -> None:
+        """Delete everything kept under an agreement. Keys are overwritten first."""
+        folder = self.agreements / agreement
+        for key in folder.glob("*/keys/*"):
+            key.write_bytes(b"\0" * key.stat().st_size)
+        shutil.rmtree(folder, ignore_errors=True)

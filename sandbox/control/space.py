@@ -1,0 +1,131 @@
+"""One space put together: settings -> store, policy, door, places, gate; and for a worker the executor."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandbox.audit.signer import FileSigner
+from sandbox.control.door import Control
+from sandbox.control.places import Places
+from sandbox.control.reconcile import Reconciler
+from sandbox.control.work import Work
+from sandbox.core.actor import Role
+from sandbox.core.resource import Resource
+from sandbox.egress.gate import Gate
+from sandbox.engine.contract import Engine
+from sandbox.executor.contract import Executor
+from sandbox.policy.load import load_calendar, load_profile
+from sandbox.store import Account, Membership, Store
+
+ADMIN = "space-admin"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a space lives. ``home`` holds the domain's bytes, ``database`` its facts."""
+
+    home: Path
+    database: str
+    work_database: str  # of the durable engine: disposable, never the same SQLite file
+    profile: str = "national"
+    origin: str = "sandbox"
+    algorithm: str = "sha256"
+    node: str = "node-1"
+    slots: int = 4
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """``SANDBOX_HOME``, ``SANDBOX_DATABASE``, ``SANDBOX_PROFILE``, ``SANDBOX_NODE``, ``SANDBOX_SLOTS``, …"""
+        get = os.environ.get
+        home = Path(get("SANDBOX_HOME", "var/space")).resolve()
+        database = get("SANDBOX_DATABASE", f"sqlite:///{home}/sandbox.db")
+        work = database if database.startswith("postgresql") else f"sqlite:///{home}/work.db"
+        return cls(
+            home=home,
+            database=database,
+            work_database=get("SANDBOX_WORK_DATABASE", work),
+            profile=get("SANDBOX_PROFILE", "national"),
+            origin=get("SANDBOX_ORIGIN", "sandbox"),
+            algorithm=get("SANDBOX_HASH", "sha256"),
+            node=get("SANDBOX_NODE", "node-1"),
+            slots=int(get("SANDBOX_SLOTS", "4")),
+        )
+
+
+class Space:
+    """The parts of one space. ``init`` once, then open as often as needed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        engine: Engine | None = None,
+    ) -> None:
+        self.settings = settings
+        keys = settings.home / "keys"
+        self.store = Store(
+            settings.database,
+            origin=settings.origin,
+            algorithm=settings.algorithm,
+            signer=FileSigner.load(keys / "audit.pem"),
+        )
+        self.policy = load_profile(settings.profile)
+        self.places = Places(settings.home)
+        self.engine = engine
+        self.control = Control(self.store, self.policy, load_calendar(), clock=clock, wake=self._wake)
+        self.gate = Gate(
+            self.control,
+            self.places,
+            settings.home / "released",
+            FileSigner.load(keys / "release.pem"),
+            bytes.fromhex((keys / "token.key").read_text()),
+        )
+
+    @classmethod
+    def init(cls, settings: Settings) -> str | None:
+        """Make folders, keys, tables and the first administrator. Returns the administrator's token, once."""
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = settings.home / "keys"
+        keys.mkdir(exist_ok=True, mode=0o700)
+        for name in ("audit.pem", "release.pem"):
+            if not (keys / name).exists():
+                FileSigner.create(keys / name)
+        token_key = keys / "token.key"
+        if not token_key.exists():
+            token_key.touch(0o600)
+            token_key.write_text(secrets.token_hex(32))
+        space = cls(settings)
+        space.store.upgrade()
+        try:
+            return space._first_administrator()
+        finally:
+            space.store.close()
+
+    def _first_administrator(self) -> str | None:
+        from sandbox.control.accounts import give_token
+        from sandbox.core.actor import SYSTEM
+
+        with self.store.read() as reader:
+            if reader.account(ADMIN) is not None:
+                return None
+        with self.store.write() as writer:
+            entry = self.control._entry(SYSTEM, "open-account", f"account/{ADMIN}")
+            membership = Membership("space", str(Role.SPACE_ADMIN))
+            writer.put_account(Account(ADMIN, ADMIN, ADMIN, memberships=(membership,)), entry)
+        return give_token(self.control, SYSTEM, ADMIN, "first", days=7)
+
+    def _wake(self, resource: Resource) -> None:
+        if self.engine is not None:
+            self.engine.enqueue(resource.ref)
+
+    def worker(self, executor: Executor) -> tuple[Work, Reconciler]:
+        """What a worker process runs. Needs an engine."""
+        assert self.engine is not None
+        work = Work(self.control, executor, self.places, self.gate)
+        return work, Reconciler(work, self.engine, self.settings.node)

@@ -1,0 +1,307 @@
+"""The one exit (control plane): no other module can make a byte readable outside the domain.
+
+It opens no content. It takes the canonical files that the checker wrote and people reviewed, by hash,
+hashes them anew, puts them with the record of how they came to leave into one signed package, and hands
+that to the named recipient against the release token. Everything it needs it asks again at the moment
+of release and of each download: the guards stand in the table of the egress request.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox import __version__
+from sandbox.core.actor import SYSTEM, Actor
+from sandbox.core.errors import SandboxError, fail
+from sandbox.core.resource import Resource
+from sandbox.review.egress_request import token_end
+from sandbox.store.blobs import Blobs
+
+if TYPE_CHECKING:
+    from sandbox.audit.signer import Signer
+    from sandbox.control.door import Control
+    from sandbox.control.places import Places
+
+NAME = "egress-request"
+FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # in the package nothing depends on when it was zipped
+
+
+class Gate:
+    """``released`` is the only folder whose content may be read from outside."""
+
+    def __init__(
+        self, control: Control, places: Places, released: Path, signer: Signer, token_key: bytes
+    ) -> None:
+        self._control = control
+        self._places = places
+        self._released = Blobs(released)
+        self._signer = signer
+        self._token_key = token_key
+
+    def release(self, id: str) -> None:
+        """Make the package of a request in state ``releasing`` and move it to ``released``.
+
+        A content that is not the reviewed one (ARTEFACT_CHANGED) is withheld: the request ends recalled.
+        """
+        with self._control.store.read() as reader:
+            request = reader.get(NAME, id)
+        if request is None or request.state != "releasing":
+            return
+        try:
+            files = self._reviewed(request)
+        except SandboxError as error:
+            self._control.act(SYSTEM, NAME, id, "withhold", {"cause": error.code}, expected=request.version)
+            return
+        checkpoint = self._control.store.checkpoint()
+        record = self._record(request, files)
+        sha256, size = self._released.take(iter([self._package(record, files, checkpoint.note)]))
+        expires = token_end(self._control.policy, self._control.clock())
+        self._control.act(
+            SYSTEM,
+            NAME,
+            id,
+            "release",
+            {
+                "package_sha256": sha256,
+                "bytes": size,
+                "files": [{"path": file["path"], "sha256": file["sha256"]} for file in record["files"]],
+                "token_sha256": hashlib.sha256(self._token(id, sha256).encode()).hexdigest(),
+                "expires_at": expires.isoformat(),
+                "checkpoint": checkpoint.note,
+            },
+            expected=request.version,
+        )
+
+    def token(self, actor: Actor, id: str) -> str:
+        """The release token, for the named recipient only; derived, so that it is stored nowhere.
+
+        Raises NOT_FOUND, NOT_RELEASED, NOT_RECIPIENT (each hand-out and each refusal is logged).
+        """
+        request = self._seen(actor, id)
+        if request.state != "released":
+            raise fail("NOT_RELEASED", request=id)
+        if actor.organisation != request.spec["recipient"]:
+            self._control.note(actor, "take-token", request.ref, reason="NOT_RECIPIENT")
+            raise fail("NOT_RECIPIENT")
+        self._control.note(actor, "take-token", request.ref)
+        return self._token(id, request.status["release"]["package_sha256"])
+
+    def open(self, actor: Actor, id: str, token: str) -> Iterator[bytes]:
+        """The package, after the ``download`` transition has let this actor have it and has logged it."""
+        if self._seen(actor, id).state != "released":
+            raise fail("NOT_RELEASED", request=id)
+        self._control.act(actor, NAME, id, "download", {"token": token})
+        with self._control.store.read() as reader:
+            request = reader.get(NAME, id)
+        if request is None:
+            raise fail("NOT_FOUND", kind=NAME, id=id)
+        sha256 = request.status["release"]["package_sha256"]
+        self._released.verified(sha256)
+        return self._released.read(sha256)
+
+    def sweep(self) -> list[str]:
+        """Remove packages that no release names (a crash between writing and releasing left them)."""
+        with self._control.store.read() as reader:
+            named = {
+                request.status["release"]["package_sha256"]
+                for request in reader.find(NAME, state=("released", "recalled"))
+                if "release" in request.status
+            }
+            under_way = reader.find(NAME, state="releasing")
+        if under_way:
+            return []
+        orphans = [sha256 for sha256 in self._released.names() if sha256 not in named]
+        for sha256 in orphans:
+            self._released.remove(sha256)
+        return orphans
+
+    # --- how
+
+    def _seen(self, actor: Actor, id: str) -> Resource:
+        self._control.get(actor, NAME, id)  # NOT_FOUND for whoever may not know of it
+        with self._control.store.read() as reader:
+            request = reader.get(NAME, id)
+        assert request is not None
+        return request
+
+    def _token(self, id: str, package: str) -> str:
+        return "rel_" + hmac.new(self._token_key, f"{id}\0{package}".encode(), hashlib.sha256).hexdigest()
+
+    def _reviewed(self, request: Resource) -> dict[str, bytes]:
+        """Exactly the files that were reviewed, each hashed anew. Raises ARTEFACT_CHANGED."""
+        reviewed = request.status["decision"]["reviewed"]
+        checked = {file["path"]: file["sha256"] for file in request.status["check"]["canonical"]}
+        if not reviewed or reviewed != checked:
+            raise fail("ARTEFACT_CHANGED")
+        review = self._places.blobs(request.labels["agreement"], request.labels["scenario"], "review")
+        files = {path: b"".join(review.read(sha256)) for path, sha256 in sorted(reviewed.items())}
+        for path, content in files.items():
+            if hashlib.sha256(content).hexdigest() != reviewed[path]:
+                raise fail("ARTEFACT_CHANGED")
+        return files
+
+    def _record(self, request: Resource, files: dict[str, bytes]) -> dict[str, Any]:
+        """What goes out beside the files: who decided what, on which grounds, from which sources."""
+        with self._control.store.read() as reader:
+            job = reader.get("job", request.spec["job"])
+            products = reader.find("product", state="registered", labels={"request": request.id})
+            assert job is not None
+            scenario = reader.get("scenario", job.spec["scenario"])
+            supplies = [reader.get("supply", id) for id in job.status["lineage"]["supplies"]]
+            entries = [reader.get("catalogue-entry", id) for id in job.status["lineage"]["entries"]]
+        assert scenario is not None
+        product, check = products[0], request.status["check"]
+        return {
+            "format": "sandbox-release/1",
+            "request": request.id,
+            "title": request.spec["title"],
+            "form": request.spec["form"],
+            "recipient": request.spec["recipient"],
+            "purpose": request.spec["purpose"],
+            "conditions": list(request.status["decision"]["conditions"]),
+            "files": [
+                {"path": path, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+                for path, content in files.items()
+            ],
+            "product": {
+                "id": product.id,
+                "registration_no": product.status["registration"]["registration_no"],
+                "sources": product.status["registration"]["sources"],
+            },
+            "sources": [
+                {
+                    "entry": entry.id,
+                    "title_zh": entry.spec["title_zh"],
+                    "title_en": entry.spec["title_en"],
+                    "provider": entry.organisation,
+                    "registration_no": entry.status["registration"]["registration_no"],
+                }
+                for entry in entries
+                if entry is not None
+            ],
+            "lineage": {
+                "scenario": scenario.id,
+                "list_sha256": job.status["list_sha256"],
+                "job": job.id,
+                "code_sha256": job.status["code_sha256"],
+                "supplies": [supply.id for supply in supplies if supply is not None],
+                "products": job.status["lineage"]["products"],
+            },
+            "verdict": {
+                "checker": check["checker"],
+                "verdict": check["verdict"],
+                "policy": request.status["decision"]["policy"],
+                "clauses": list(check["clauses"]),
+                "rules": check["rules"],
+                "findings": [
+                    {key: found[key] for key in ("rule", "point", "severity")} for found in check["findings"]
+                ],
+                "isolation_sha256": check["isolation"].get("config_sha256", ""),
+            },
+            "decisions": [
+                {key: given[key] for key in ("which", "verdict", "by", "organisation", "at")}
+                for given in request.status["verdicts"]
+            ]
+            + [
+                {
+                    "which": "approval",
+                    **{key: request.status["decision"][key] for key in ("by", "organisation", "at")},
+                }
+            ],
+            "runtime": __version__,
+        }
+
+    def _package(self, record: dict[str, Any], files: dict[str, bytes], checkpoint: str) -> bytes:
+        """One ZIP: ``data/…``, the signed record, its crate view, the source statement, the checkpoint."""
+        package = json.dumps(record, ensure_ascii=False, sort_keys=True, indent=2).encode() + b"\n"
+        members = {
+            "package.json": package,
+            "package.json.sig": self._signer.sign(package).hex().encode() + b"\n",
+            "package.json.pub": self._signer.public_key().hex().encode() + b"\n",
+            "ro-crate-metadata.json": json.dumps(crate(record), ensure_ascii=False, indent=2).encode(),
+            "SOURCES.md": sources_text(record).encode(),
+            "checkpoint.txt": checkpoint.encode(),
+            **{f"data/{path}": content for path, content in files.items()},
+        }
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:
+            for name in sorted(members):
+                info = zipfile.ZipInfo(name, FIXED_TIME)
+                info.external_attr = 0o644 << 16
+                info.compress_type = zipfile.ZIP_DEFLATED
+                bundle.writestr(info, members[name])
+        return buffer.getvalue()
+
+
+def crate(record: dict[str, Any]) -> dict[str, Any]:
+    """The record as RO-Crate 1.1 metadata: files, hashes, who, from what."""
+    files = [
+        {
+            "@id": f"data/{file['path']}",
+            "@type": "File",
+            "sha256": file["sha256"],
+            "contentSize": str(file["bytes"]),
+        }
+        for file in record["files"]
+    ]
+    sources = [
+        {
+            "@id": f"#{source['entry']}",
+            "@type": "Dataset",
+            "name": source["title_zh"],
+            "identifier": source["registration_no"],
+            "provider": {"@id": f"#{source['provider']}"},
+        }
+        for source in record["sources"]
+    ]
+    return {
+        "@context": "https://w3id.org/ro/crate/1.1/context",
+        "@graph": [
+            {
+                "@id": "ro-crate-metadata.json",
+                "@type": "CreativeWork",
+                "about": {"@id": "./"},
+                "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
+            },
+            {
+                "@id": "./",
+                "@type": "Dataset",
+                "name": record["title"],
+                "identifier": record["product"]["registration_no"],
+                "hasPart": [{"@id": file["@id"]} for file in files],
+                "isBasedOn": [{"@id": source["@id"]} for source in sources],
+                "audience": {"@id": f"#{record['recipient']}"},
+            },
+            *files,
+            *sources,
+            {"@id": f"#{record['recipient']}", "@type": "Organization"},
+        ],
+    }
+
+
+def sources_text(record: dict[str, Any]) -> str:
+    """The source statement (GD 26(二)): which resources, whose, with which registration numbers."""
+    lines = [
+        f"# {record['title']}",
+        "",
+        "数据来源说明 / Sources",
+        "",
+        "| 资源 / resource | 提供单位 / provider | 登记号 / registration |",
+        "|---|---|---|",
+        *(
+            f"| {source['title_zh']} / {source['title_en']} | {source['provider']} | {source['registration_no']} |"
+            for source in record["sources"]
+        ),
+        "",
+        f"产品登记号 / product registration: {record['product']['registration_no']}",
+        f"接收方 / recipient: {record['recipient']} · 目的 / purpose: {record['purpose']}",
+        "",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,160 @@
+"""The engine on DBOS Transact (MIT core), the only module that imports it.
+
+Own database file beside SQLite's application file, or its own schema in PostgreSQL; JSON instead of the
+default pickle; a fixed protocol version instead of a hash of the code, so that an upgrade recovers
+what the version before had begun.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from typing import Any
+
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from sandbox.engine.contract import Step
+
+PROTOCOL = "1"  # of the workflow below: raise it when its steps change meaning
+QUEUE = "work"
+NAME = "sandbox"
+UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
+POLL_SECONDS = 0.1
+
+
+def _engine(url: str) -> sa.Engine:
+    """SQLite in WAL mode with a patient lock; PostgreSQL as it is."""
+    if not url.startswith("sqlite"):
+        return sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"), pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA busy_timeout=30000")
+        cursor.close()
+
+    return engine
+
+
+class DurableEngine:
+    """See ``contract.Engine``. ``node`` is this machine's stable name, ``slots`` how many refs at a time."""
+
+    def __init__(self, url: str, node: str, slots: int = 4) -> None:
+        self._url = url
+        self._node = node
+        self._slots = slots
+        self._client: DBOSClient | None = None
+        self._lock = threading.Lock()
+        self._running = False
+
+    def enqueue(self, ref: str) -> bool:
+        """See the contract. One live workflow per ref, by deduplication."""
+        try:
+            self._reach().enqueue(
+                {
+                    "queue_name": QUEUE,
+                    "workflow_name": "advance",
+                    "deduplication_id": ref,
+                    "duplication_policy": "return-existing",
+                    "app_version": PROTOCOL,
+                },
+                ref,
+            )
+        except (SQLAlchemyError, OSError):
+            return False  # the row is in our tables: the reconciler asks again
+        return True
+
+    def live(self) -> set[str]:
+        """See the contract."""
+        return {self._ref(status) for status in self._reach().list_workflows(status=UNFINISHED)}
+
+    def cancel(self, ref: str) -> None:
+        """See the contract."""
+        for status in self._reach().list_workflows(status=UNFINISHED):
+            if self._ref(status) == ref:
+                self._reach().cancel_workflow(status.workflow_id)
+
+    def requeue(self, node: str) -> int:
+        """See the contract. Fencing is the engine's: a late result of the old owner is discarded."""
+        stuck = self._reach().list_workflows(status="PENDING", executor_id=node, load_input=False)
+        self._reach().resume_workflows([status.workflow_id for status in stuck])
+        return len(stuck)
+
+    def prune(self, seconds: float) -> int:
+        """See the contract."""
+        before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+        ended = self._reach().list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"], end_time=before, load_input=False, load_output=False
+        )
+        for status in ended:
+            self._reach().delete_workflow(status.workflow_id)
+        return len(ended)
+
+    def start(self, step: Step) -> None:
+        """See the contract. One running engine per process."""
+        config: DBOSConfig = {
+            "name": NAME,
+            "system_database_engine": _engine(self._url),
+            "system_database_url": self._url,
+            "serializer": DBOSPortableJSONSerializer(),
+            "application_version": PROTOCOL,
+            "executor_id": self._node,
+            "log_level": "ERROR",
+            "use_listen_notify": False,
+            "notification_listener_polling_interval_sec": POLL_SECONDS,
+        }
+        logging.getLogger("dbos").setLevel(logging.ERROR)
+        DBOS(config=config)
+
+        @DBOS.step(name="step")
+        def one(ref: str) -> bool:
+            return step(ref)
+
+        @DBOS.workflow(name="advance")
+        def advance(ref: str) -> None:
+            while one(ref):
+                pass
+
+        DBOS.launch()
+        DBOS.register_queue(
+            QUEUE,
+            worker_concurrency=self._slots,
+            polling_interval_sec=POLL_SECONDS,
+            on_conflict="always_update",
+        )
+        self._running = True
+
+    def stop(self) -> None:
+        """See the contract."""
+        if self._running:
+            DBOS.destroy(destroy_registry=True)
+            self._running = False
+        with self._lock:
+            if self._client is not None:
+                with contextlib.suppress(SQLAlchemyError):
+                    self._client.destroy()
+                self._client = None
+
+    def _reach(self) -> DBOSClient:
+        with self._lock:
+            if self._client is None:
+                self._client = DBOSClient(
+                    system_database_engine=_engine(self._url),
+                    system_database_url=self._url,
+                    serializer=DBOSPortableJSONSerializer(),
+                    application_name=NAME,
+                )
+            return self._client
+
+    @staticmethod
+    def _ref(status: Any) -> str:
+        arguments = (status.input or {}).get("args") or [""]
+        return str(arguments[0])
