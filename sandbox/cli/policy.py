@@ -71,6 +71,7 @@ _WORDS = {  # word -> its two languages
     "subset": ("较少", "fewer items"),
     "true": ("是", "true"),
     "false": ("否", "false"),
+    "forbidden": ("禁止", "forbidden"),
     "none": ("不可比", "not comparable"),
     "own": ("文件自身信息", "the instrument's own"),
     "disagreement": ("与上级明文不同", "differs from what a parent states"),

@@ -20,6 +20,7 @@ class Order(StrEnum):
     SUBSET = "subset"  # a list with less in it
     TRUE = "true"
     FALSE = "false"
+    FORBIDDEN = "forbidden"  # of "allowed" and "forbidden"
     NONE = "none"  # different, not comparable: the nearer profile's value applies, the conflict is reported
     OWN = "own"  # describes the instrument itself: differing is no conflict
 
@@ -32,6 +33,7 @@ _AT_LEAST_AS_STRICT: dict[Order, Callable[[Any, Any], bool]] = {
     Order.SUBSET: lambda child, parent: set(child) <= set(parent),
     Order.TRUE: lambda child, parent: bool(child),
     Order.FALSE: lambda child, parent: not child,
+    Order.FORBIDDEN: lambda child, parent: bool(child == "forbidden"),
     Order.NONE: lambda child, parent: True,
     Order.OWN: lambda child, parent: True,
 }

@@ -107,7 +107,7 @@ TABLE: dict[str, dict[str, Any]] = {
     "sod.operator_redevelopment_ban": dict.fromkeys(FIVE, True),
     "reversibility.ban": dict.fromkeys(FIVE, True),
     "raw.egress": dict.fromkeys(FIVE, "forbidden"),
-    "raw.developer_use": dict.fromkeys(FIVE, False),
+    "raw.developer_use": dict.fromkeys(FIVE, "forbidden"),
     "instrument.validity_years": {"chengdu": 5, "guangdong": 2, "guizhou": None},
 }
 

@@ -140,6 +140,8 @@ def test_an_overlay_changes_due_dates_and_may_not_lengthen_them(write: Write) ->
         (Order.HIGHER, 10, [10, 11], [9, None]),
         (Order.TRUE, True, [True], [False]),
         (Order.FALSE, False, [False], [True]),
+        (Order.FORBIDDEN, "forbidden", ["forbidden"], ["allowed", None]),
+        (Order.FORBIDDEN, "allowed", ["forbidden", "allowed"], []),
         (Order.SUPERSET, ["a", "b"], [["b", "a"], ["a", "b", "c"]], [["a"], []]),
         (Order.SUBSET, ["a", "b"], [["a"], ["b", "a"]], [["a", "c"]]),
         (Order.NONE, "a", ["b", None], []),

@@ -41,8 +41,8 @@ ROWS: tuple[Parameter, ...] = (
               "部门不得在授权外自行经营", "no sale by departments outside authorisation"),
     Parameter("raw.egress", "P-57", "R-086", Literal["forbidden"], "", Order.NONE,
               "原始数据出域", "raw data leaving the domain"),
-    Parameter("raw.developer_use", "P-58", "R-094", bool, "", Order.FALSE,
-              "开发利用机构的作业可读原始数据", "jobs of developers may read raw data"),
+    Parameter("raw.developer_use", "P-58", "R-094", Literal["allowed", "forbidden"], "", Order.FORBIDDEN,
+              "开发利用机构的作业读取原始数据", "reading of raw data by developers' jobs"),
     Parameter("reversibility.ban", "P-59", "R-141", bool, "", Order.TRUE,
               "不得可逆还原", "outputs must not restore raw data"),
     Parameter("personal.basis", "P-60", "R-081", Literal[
