@@ -67,7 +67,8 @@ def _band(column: pl.Series, params: GeneraliseParams) -> pl.Series:
     if params.edges is not None:
         edges = [f"{edge:g}" for edge in params.edges]
         labels = [f"<{edges[0]}", *(f"[{a},{b})" for a, b in pairwise(edges)), f">={edges[-1]}"]
-        return values.cut(params.edges, labels=labels, left_closed=True).cast(pl.String)
+        place = pl.Series(params.edges).search_sorted(values, side="right")
+        return pl.Series(labels).gather(place).set(values.is_null(), None)
     width = params.width or 1.0
     low = ((values - params.start) / width).floor() * width + params.start
     distinct = low.drop_nulls().unique(maintain_order=True)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 class MaskParams(Params):
-    """At most eight characters stay, and never more than half of a value: a shorter one is covered whole."""
+    """At most eight characters stay, and a third of a value or more is covered: a shorter one is covered
+    whole. (138****5678, the form in common use, covers 4 of 11.)"""
 
     keep_first: Annotated[int, Field(ge=0, le=8)] = 0
     keep_last: Annotated[int, Field(ge=0, le=8)] = 0
@@ -39,7 +40,7 @@ def apply(column: pl.Series, params: MaskParams, keys: Keys) -> pl.Series:
     first, last = params.keep_first, params.keep_last
 
     def cover(value: str) -> str:
-        if len(value) < 2 * (first + last):
+        if 3 * (len(value) - first - last) < len(value):
             return params.character * len(value)
         tail = value[len(value) - last :]
         return value[:first] + params.character * (len(value) - first - last) + tail

@@ -27,7 +27,7 @@ def apply(column: pl.Series, params: RoundParams, keys: Keys) -> pl.Series:
 
     if column.dtype.is_integer():
         to = int(params.to)
-        return ((column.cast(pl.Int128) * 2 + to) // (2 * to) * to).cast(column.dtype)
+        return ((column.cast(pl.Int64) + to // 2) // to * to).cast(column.dtype)
     rounded = (column.cast(pl.Float64) / params.to + 0.5).floor() * params.to
     return rounded.cast(column.dtype)
 
