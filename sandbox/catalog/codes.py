@@ -4,10 +4,6 @@ from sandbox.core.errors import Conflict, Forbidden, Invalid, define
 
 define(
     Invalid,
-    UNGRADED=(
-        "字段“{field}”没有分级，请为每个字段填写 category 和 level。",
-        "Field “{field}” is not graded; give every field a category and a level.",
-    ),
     ENTITY_UNKNOWN=(
         "主体标识列“{column}”不在字段清单中，请改正 entity。",
         "The entity key “{column}” is not one of the fields; correct entity.",

@@ -111,6 +111,24 @@ def fail(code: str, **details: Any) -> SandboxError:
 define(
     Invalid,
     MALFORMED=("{what}不合格式：{why}。", "{what} is malformed: {why}."),
+    # said on both sides of the container's wall, so they stand here
+    UNGRADED=(
+        "字段“{field}”没有分级，请为每个字段填写 category 和 level。",
+        "Field “{field}” is not graded; give every field a category and a level.",
+    ),
+    HASH_MISMATCH=(
+        "收到的数据与供给清单的哈希不一致，已丢弃，请核对后重新传送。",
+        "The bytes received do not have the manifest's hash; they were dropped, check and send them again.",
+    ),
+    ENTRY_MISSING=(
+        "作业代码中没有入口文件，请检查 job.yaml 的 entry。",
+        "The job's code has no such entry file; check entry in job.yaml.",
+    ),
+    OUTPUT_NAME=(
+        "输出 {path} 的名称或格式不可用；请用不与其他输出、输入同名的文件名，SQL 作业限 .csv、.parquet、.json。",
+        "Output {path} cannot be used; give a plain file name that is no other output's and no input's, "
+        "for a SQL job with .csv, .parquet or .json.",
+    ),
     MISSING_FIELD=("缺少“{field}”，请补上。", "“{field}” is missing; add it."),
 )
 define(

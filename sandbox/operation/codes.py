@@ -8,16 +8,10 @@ define(
         "供给清单的签名无效，请用数据提供单位登记的密钥重新签名。",
         "The manifest's signature is not valid; sign it with a key that the provider has registered.",
     ),
-    HASH_MISMATCH=(
-        "收到的数据与清单的哈希不一致，已丢弃，请重新传送。",
-        "The bytes received do not have the manifest's hash; they were dropped, send them again.",
-    ),
-    ENTRY_MISSING=("入口文件 {entry} 不在提交的代码里。", "Entry file {entry} is not among the code sent."),
     LIMIT_TOO_HIGH=(
         "申请的 {limit} 超过上限 {max}，请降低。",
         "The {limit} asked for is above the bound of {max}; lower it.",
     ),
-    OUTPUT_NAME=("输出 {path} 的名称不合规则或重复。", "Output name {path} is not allowed or stands twice."),
     RECIPE_ONLY=(
         "初级加工作业须以配方 recipe 提交，且只有一个输入。",
         "Primary processing is submitted as a recipe over exactly one input.",

@@ -155,7 +155,7 @@ def well_formed(case: Case) -> None:
         if spec.recipe is None or len(spec.inputs) != 1 or spec.code or spec.outputs:
             raise fail("RECIPE_ONLY")
     elif spec.entry not in spec.code:
-        raise fail("ENTRY_MISSING", entry=spec.entry or "-")
+        raise fail("ENTRY_MISSING")
     elif not spec.outputs:
         raise fail("MISSING_FIELD", field="outputs")
     paths = [output.path for output in spec.outputs]

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field as Bound
 
 from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause, authorising_side
+from sandbox.authorisation.scenario import Cause, authorising_side, user_of
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
@@ -126,9 +126,7 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     if actor.role in READS_ALL or actor.organisation == resource.organisation:
         return True
     scenario = world.get("scenario", resource.spec["scenario"])
-    return (
-        scenario is not None and resource.state == "offered" and scenario.organisation == actor.organisation
-    )
+    return scenario is not None and resource.state == "offered" and user_of(scenario) == actor.organisation
 
 
 def view(actor: Actor, resource: Resource) -> Resource:

@@ -20,13 +20,6 @@ define(
         "输出 {path} 超过 {limit} 字节；请汇总后再输出。",
         "Output {path} is larger than {limit} bytes; aggregate it.",
     ),
-    OUTPUT_NAME=(
-        "输出 {path} 的名称或格式不可用；请用不与输入同名的文件名，SQL 作业限 .csv、.parquet、.json。",
-        (
-            "Output {path} cannot be used; give a plain file name that is no input's name, "
-            "for a SQL job with .csv, .parquet or .json."
-        ),
-    ),
     TASK_MALFORMED=(
         "任务说明缺少或写错了“{field}”；请修正后再提交。",
         "The task's description lacks “{field}” or has it wrong; mend it and submit again.",
@@ -34,10 +27,6 @@ define(
 )
 define(
     NotFound,
-    ENTRY_MISSING=(
-        "作业代码中没有入口文件；请检查 job.yaml 的 entry。",
-        "The job's code has no such entry file; check entry in job.yaml.",
-    ),
     INPUT_MISSING=(
         "作业声明的输入 {name} 没有提供；请检查 job.yaml 的 inputs。",
         "The declared input {name} is not there; check inputs in job.yaml.",

@@ -4,10 +4,6 @@ from sandbox.core.errors import Invalid, define
 
 define(
     Invalid,
-    HASH_MISMATCH=(
-        "文件的 SHA-256 与供给清单不符；请核对后重新供给。",
-        "The file's SHA-256 is not the manifest's; check it and supply it again.",
-    ),
     FORMAT_MISMATCH=(
         "文件不是所声明的 {format} 格式；请按声明的格式重新导出。",
         "The file is not the {format} it claims to be; export it again in that format.",
@@ -34,10 +30,6 @@ define(
     ENTITY_NULL=(
         "主体列 {column} 有 {bad_rows} 行为空；每一行都须能归到一个主体。",
         "The entity column {column} is empty in {bad_rows} rows; every row must belong to an entity.",
-    ),
-    UNGRADED=(
-        "字段 {column} 尚未定级；请先在目录中逐字段分类分级。",
-        "Field {column} has no level; classify and grade every field in the catalogue first.",
     ),
     FIELDS_INVALID=(
         "字段说明有误：{why}；请更正目录条目。",

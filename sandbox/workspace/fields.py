@@ -102,6 +102,6 @@ def fields_of(described: Any) -> list[Field]:
         if one.get("type") not in TYPES:
             raise fail("FIELDS_INVALID", why=f"type of {name}")
         if one.get("level") not in {1, 2, 3, 4}:
-            raise fail("UNGRADED", column=name)
+            raise fail("UNGRADED", field=name)
         fields.append(Field(name, one["type"], bool(one.get("required", False))))
     return fields
