@@ -118,7 +118,8 @@ class TaskFolder:
     def lock(self) -> Iterator[None]:
         """One process at a time decides about this task; a waiting task holds no lock."""
         locks = self.root / LOCKS
-        locks.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        locks.mkdir(mode=0o700, exist_ok=True)
         path = locks / self.id
         while True:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

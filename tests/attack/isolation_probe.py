@@ -1,4 +1,4 @@
-# ruff: noqa: PTH, S103, SIM115, SIM905  (short calls close to the kernel's own)
+# ruff: noqa: PTH101, PTH108, PTH112, PTH114, PTH116, PTH118, PTH123, PTH208, S103, SIM115, SIM905
 """Runs inside a container: tries to get out, to see others, to gain rights. Not a test file.
 
 Fills ``report``: attempt -> "open" if it worked, else the name of the error it met. Each attempt is a

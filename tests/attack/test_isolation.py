@@ -73,6 +73,7 @@ EXPECTED = {
 }  # fmt: skip
 
 
+@pytest.mark.requirement("R-111")
 def test_every_attempt_is_refused_by_what_should_refuse_it(attacked: dict[str, Any]) -> None:
     """What is not in the table must meet EPERM: the system-call filter or a missing capability."""
     wrong = {name: got for name, got in attacked["attempts"].items() if got not in EXPECTED.get(name, EPERM)}

@@ -326,6 +326,7 @@ def test_a_shim_killed_under_a_task_leaves_no_process(
     assert not list(Path("/sys/fs/cgroup").rglob(container["Id"]))
 
 
+@pytest.mark.requirement("R-111")
 def test_every_listed_property_of_the_container_holds(
     prober: ProbeExecutor, engine_api: docker.APIClient, tmp_path: Path
 ) -> None:
