@@ -21,7 +21,7 @@ from sandbox import __version__
 from sandbox.core.actor import SYSTEM, Actor
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.resource import Resource
-from sandbox.review.egress_request import token_end
+from sandbox.review.egress_request import authoriser_reviews, checked, independent, token_end
 from sandbox.store.blobs import Blobs
 
 if TYPE_CHECKING:
@@ -105,6 +105,21 @@ class Gate:
         sha256 = request.status["release"]["package_sha256"]
         self._released.verified(sha256)
         return self._released.read(sha256)
+
+    def review(self, actor: Actor, id: str, path: str) -> bytes:
+        """The review room: one canonical file for a reviewer who may decide this request, while it is decided.
+
+        The reviewer's screen is inside the domain (R-086); every opening is logged. Raises the guards of
+        ``give_verdict`` (who authorises reviews; independent; no hard finding), STATE, NOT_FOUND.
+        """
+        request = self._seen(actor, id)
+        self._control.ask(actor, NAME, id, "give_verdict", (authoriser_reviews, independent, checked))
+        for file in request.status["check"]["canonical"]:
+            if file["path"] == path:
+                self._control.note(actor, "open-in-review-room", request.ref, sha256=file["sha256"])
+                review = self._places.blobs(request.labels["agreement"], request.labels["scenario"], "review")
+                return review.verified(file["sha256"]).read_bytes()
+        raise fail("NOT_FOUND", kind=f"{NAME}/{id}", id="file")
 
     def sweep(self) -> list[str]:
         """Remove packages that no release names (a crash between writing and releasing left them)."""

@@ -1,0 +1,224 @@
+"""The checker: files in, a report out. Whatever goes wrong inside is a hard finding, never silence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sandbox.core.errors import fail
+from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
+from sandbox.egress.canonical import canonical as rewrite
+from sandbox.egress.checks import CHECKS
+from sandbox.egress.checks.base import Check
+from sandbox.egress.clean import label
+from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release
+from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
+from sandbox.egress.forms import Budget, Document
+from sandbox.egress.messages import REASONS, RULES, finding
+from sandbox.egress.readers import read
+
+CHECKER = "egress-checker 1.0.0"
+_RESULT = {Severity.HARD: "fail", Severity.HOLD: "hold", Severity.FLAG: "flag"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the checker says of a set of outputs; ``as_json`` is the public contract."""
+
+    verdict: Verdict
+    files: list[dict[str, Any]]
+    findings: list[Finding]
+    policy: str
+    seconds: float
+    rules: list[dict[str, str]]
+    canonical: list[dict[str, Any]] = field(default_factory=list)
+    checker: str = CHECKER
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON; ``canonical`` only when a folder was asked for."""
+        body: dict[str, Any] = {
+            "verdict": self.verdict.value,
+            "files": self.files,
+            "findings": [item.as_json() for item in self.findings],
+            "policy": self.policy,
+            "checker": self.checker,
+            "seconds": round(self.seconds, 3),
+            "rules": self.rules,
+        }
+        return {**body, "canonical": self.canonical} if self.canonical else body
+
+
+def walk(paths: Sequence[Path]) -> list[tuple[str, Path]]:
+    """(name within the outputs, path) of every file under ``paths``, links and devices included.
+
+    Raises ``EGRESS_PATH`` for a path that does not exist.
+    """
+    found: dict[str, Path] = {}
+    for path in paths:
+        if not path.exists() and not path.is_symlink():
+            raise fail("EGRESS_PATH", path=path.name)
+        if path.is_dir() and not path.is_symlink():
+            for folder, folders, files in os.walk(path):
+                links = [name for name in folders if (Path(folder) / name).is_symlink()]
+                for name in [*files, *links]:
+                    full = Path(folder) / name
+                    relative = full.relative_to(path).as_posix()
+                    found[relative if relative not in found else f"{path.name}/{relative}"] = full
+        else:
+            found[path.name if path.name not in found else f"{path.parent.name}/{path.name}"] = path
+    return sorted(found.items())
+
+
+def _run(check: Check, document: Document, context: Context) -> list[Finding]:
+    try:
+        for key in check.thresholds:
+            if key == "egress.formats":
+                context.formats()
+            else:
+                context.number(key)
+        return list(check.run(document, context))
+    except PolicyMissing as missing:
+        return [finding("POLICY_MISSING", document.shown, "", key=missing.key)]
+    except Exception:  # fail closed, and without the text: it may quote the data
+        return [finding("CHECK_ERROR", document.shown, "", rule=check.rules[0])]
+
+
+def _read_all(paths: Sequence[Path], formats: list[str], budget: Budget) -> list[Document]:
+    return [read(path, name, formats, budget) for name, path in walk(paths)]
+
+
+def declarations(items: Iterable[Mapping[str, Any]]) -> dict[str, Declared]:
+    """Declared outputs by path, from JSON. Raises ``EGRESS_PARAMS``."""
+    try:
+        found = [
+            Declared(
+                str(item["path"]),
+                str(item.get("kind", "table")),
+                tuple(item.get("dimensions", ())),
+                tuple(item.get("counts", ())),
+                tuple(item.get("measures", ())),
+                bool(item.get("ordered", False)),
+            )
+            for item in items
+        ]
+    except (KeyError, TypeError, AttributeError):
+        raise fail("EGRESS_PARAMS", why="declared") from None
+    return {item.path: item for item in found}
+
+
+def load_history(folder: Path | None, formats: list[str], budget: Budget) -> list[Release]:
+    """Earlier releases: one folder each, ``meta.json`` = {"id", "declared"} beside their files.
+
+    Raises ``EGRESS_HISTORY`` when one cannot be read: silence would hide a difference.
+    """
+    releases = []
+    for place in sorted(path for path in folder.iterdir() if path.is_dir()) if folder else []:
+        meta: dict[str, Any] = {}
+        try:
+            if (place / "meta.json").is_file():
+                meta = json.loads((place / "meta.json").read_text("utf-8"))
+            files = [(name, path) for name, path in walk([place]) if name != "meta.json"]
+            documents = [read(path, name, formats, budget) for name, path in files]
+        except (OSError, ValueError):
+            raise fail("EGRESS_HISTORY", release=label(place.name)) from None
+        if any(not document.readable for document in documents) or not isinstance(meta, dict):
+            raise fail("EGRESS_HISTORY", release=label(place.name))
+        identity = label(str(meta.get("id", place.name)))
+        releases.append(Release(identity, documents, declarations(meta.get("declared", ()))))
+    return releases
+
+
+def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, str]]:
+    """One result a rule: so each of the six points has its rules, whatever was found (R-156)."""
+    results = []
+    for name, rule in RULES.items():
+        worst = [item.severity for item in findings if item.rule == name]
+        result = next((_RESULT[s] for s in Severity if s in worst), "")
+        always = name in ("POLICY_MISSING", "CHECK_ERROR")
+        result = result or ("no_objection" if name in ran or always else "not_applicable")
+        results.append({"rule": name, "point": rule.point, "version": rule.version, "result": result})
+    return results
+
+
+def _write(document: Document, declared: Mapping[str, Declared], folder: Path) -> dict[str, Any]:
+    wanted = declared.get(document.path)
+    data = rewrite(document, wanted.ordered if wanted else False)
+    target = folder / document.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(data)
+    return {"path": document.path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def check(
+    paths: Sequence[Path],
+    raws: Sequence[RawTable],
+    declared: Mapping[str, Declared],
+    policy_values: Mapping[str, Any],
+    policy_id: str,
+    history: Path | None = None,
+    canonical: Path | None = None,
+    recipient: Mapping[str, str] | None = None,
+    budget: Budget | None = None,
+) -> Report:
+    """Check the files under ``paths`` against ``raws`` and give the report.
+
+    ``canonical``: folder for the bytes that may leave; nothing is written there for a rejected set.
+    Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``); what the
+    outputs do is always a finding.
+    """
+    started = time.monotonic()
+    context = Context(raws, declared, policy_values, recipient=recipient or {}, budget=budget or Budget())
+    if raws:
+        context.indexes  # noqa: B018  (unreadable raw data is the caller's error, not a finding)
+    try:
+        formats = context.formats()
+    except PolicyMissing:
+        formats = []
+    context.documents = _read_all(paths, formats, context.budget)
+    context.history = load_history(history, formats, context.budget)
+    findings: list[Finding] = []
+    ran: set[str] = set()
+    if not context.documents:
+        zh, en = REASONS["empty"]
+        findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
+    for item in CHECKS:
+        for document in context.documents[:1] if item.whole_set else context.documents:
+            if item.applies(document, context):
+                ran.update(item.rules)
+                findings.extend(_run(item, document, context))
+    verdict = verdict_of(findings)
+    written: list[dict[str, Any]] = []
+    if canonical is not None and verdict is not Verdict.REJECT:
+        written, broken = _write_all(context, canonical)
+        findings.extend(broken)
+        verdict = verdict_of(findings)
+    files = [
+        {
+            "path": document.shown,
+            "sha256": document.sha256,
+            "form": document.form,
+            "verdict": verdict_of([f for f in findings if f.path == document.shown]).value,
+        }
+        for document in context.documents
+    ]
+    seconds = time.monotonic() - started
+    return Report(verdict, files, findings, policy_id, seconds, _rules(findings, ran), written)
+
+
+def _write_all(context: Context, folder: Path) -> tuple[list[dict[str, Any]], list[Finding]]:
+    """Write every canonical file; if one fails, none counts and the set is rejected."""
+    written = []
+    for document in context.documents:
+        try:
+            written.append(_write(document, context.declared, folder))
+        except Exception:
+            for done in written:
+                (folder / done["path"]).unlink()
+            return [], [finding("CHECK_ERROR", document.shown, "", rule="CANONICAL")]
+    return written, []

@@ -1,0 +1,38 @@
+"""The registry: every check, in the order of the report. To add one, write a file and list it here."""
+
+from __future__ import annotations
+
+from sandbox.egress.checks import (
+    border,
+    cells,
+    declared,
+    differencing,
+    formats,
+    hashes,
+    hazards,
+    identifiers,
+    lineage,
+    magnitudes,
+    microdata,
+    opaque,
+    overlap,
+)
+from sandbox.egress.checks.base import Check
+
+CHECKS: tuple[Check, ...] = (
+    declared.CHECK,
+    declared.MISSING,
+    lineage.CHECK,
+    overlap.CHECK,
+    microdata.CHECK,
+    opaque.CHECK,
+    identifiers.CHECK,
+    cells.CHECK,
+    magnitudes.CHECK,
+    differencing.CHECK,
+    border.CHECK,
+    border.RECIPIENT,
+    formats.CHECK,
+    hazards.CHECK,
+    hashes.CHECK,
+)

@@ -1,0 +1,38 @@
+"""What a check is. A plug-in is one file with one ``CHECK``; the registry in this package lists it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sandbox.egress.context import Context
+from sandbox.egress.findings import Finding
+from sandbox.egress.forms import Document
+
+Run = Callable[[Document, Context], Iterable[Finding]]
+
+
+@dataclass(frozen=True)
+class Check:
+    """``rules`` it may raise (rows of ``messages.RULES``, which give point, severity and version);
+    ``needs`` what a document must hold for it to apply ("table", "text", "image", "file");
+    ``thresholds`` the policy keys without which it cannot run; ``raw`` whether it needs a raw table.
+    ``run`` reads one document and gives findings; what it raises becomes a hard finding.
+    """
+
+    rules: tuple[str, ...]
+    needs: str
+    run: Run
+    thresholds: tuple[str, ...] = ()
+    raw: bool = False
+    whole_set: bool = False  # run once, with the first document, instead of once a document
+
+    def applies(self, document: Document, context: Context) -> bool:
+        """Whether there is anything for it to look at."""
+        present = {
+            "table": bool(document.tables),
+            "text": bool(document.pieces or document.tables),
+            "image": document.form == "png",
+            "file": True,
+        }
+        return present[self.needs] and (bool(context.raws) or not self.raw)

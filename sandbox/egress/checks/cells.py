@@ -1,0 +1,161 @@
+"""Cells of tables on entities: thresholds, zeros, unconfirmed counts, suppressions that totals undo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.context import Context, Declared
+from sandbox.egress.findings import Finding, Severity
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.messages import finding
+from sandbox.egress.shape import COUNT_NAME, MARGIN, Shape, as_numbers, best, whole
+
+
+def _rows(mask: pl.Series) -> list[int]:
+    return [int(row) + 1 for row in mask.fill_null(False).arg_true().head(10)]
+
+
+def suppressed(shape: Shape) -> pl.Series:
+    """Rows whose every count and measure is blank or no number."""
+    shown = [*shape.counts, *shape.measures]
+    shown += [
+        k for k in shape.names if k not in shape.dims and k not in shown and k not in shape.others
+    ]
+    if not shown:
+        return pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
+    blank = [shape.numbers(k).is_null() for k in shown]
+    result = blank[0]
+    for column in blank[1:]:
+        result = result & column
+    return result
+
+
+def _stated(table: Table, declared: Declared, shape: Shape | None, name: str, threshold: float) -> Severity | None:
+    """How grave a stated count below the threshold is: certain counts are hard, guessed ones held."""
+    if name in declared.counts:
+        return Severity.HARD
+    if shape is not None:
+        key = next((k for k, n in shape.names.items() if n == name), "")
+        if key in shape.confirmed:
+            return Severity.HARD
+        if key in shape.dims:
+            return None
+    if COUNT_NAME.fullmatch(name) and name not in declared.measures:
+        known = as_numbers(table.data[name]).drop_nulls()
+        return Severity.HOLD if len(known) and bool((known == known.round(0)).all()) else None
+    return None
+
+
+def recoverable(shape: Shape, hidden: pl.Series) -> int:
+    """How many hidden cells follow by subtraction along one dimension, repeated until nothing follows."""
+    keys = list(shape.dims)
+    cells = {
+        tuple("*" if v is None or MARGIN.fullmatch(str(v)) else str(v) for v in row): int(n or 0)
+        for row, n in zip(shape.frame.select(keys).iter_rows(), shape.n, strict=True)
+    }
+    order = list(cells)
+    if len(order) != shape.frame.height:
+        return 0
+    unknown = {cell for cell, blank in zip(order, hidden, strict=True) if blank}
+    total = len(unknown)
+    changed = True
+    while changed and unknown:
+        changed = False
+        for position in range(len(keys)):
+            groups: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+            for cell in order:
+                groups.setdefault((*cell[:position], *cell[position + 1 :]), []).append(cell)
+            for group in groups.values():
+                margin = [cell for cell in group if cell[position] == "*"]
+                parts = [cell for cell in group if cell[position] != "*"]
+                missing = [cell for cell in group if cell in unknown]
+                complete = bool(margin) and sum(cells[c] for c in parts) == cells[margin[0]]
+                if complete and len(missing) == 1:
+                    unknown.discard(missing[0])
+                    changed = True
+    return total - len(unknown)
+
+
+def _concentrated(shape: Shape) -> pl.Series:
+    """Rows that hold all entities of their group while the sensitive dimension has other values."""
+    result = pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
+    for k, raw in shape.raw_of.items():
+        rest = [other for other in shape.dims if other != k]
+        if raw in shape.index.sensitive and rest and shape.frame[k].n_unique() > 1:
+            inside = ~shape.frame[k].cast(pl.String).fill_null("all").str.contains(f"^{MARGIN.pattern}$")
+            frame = shape.frame.select(rest).with_columns(n=shape.n, inside=inside)
+            group = frame.select(pl.when("inside").then("n").otherwise(0).sum().over(rest)).to_series()
+            result = result | ((shape.n == group) & inside & (shape.n > 0))
+    return result
+
+
+def _from_raw(document: Document, context: Context, table: Table, shape: Shape) -> Iterable[Finding]:
+    threshold = context.min_cell(shape.index.name)
+    hidden = suppressed(shape)
+    small = (shape.n > 0) & (shape.n < threshold) & ~hidden
+    if bool(small.any()):
+        evidence = {"count": int(small.sum()), "threshold": threshold, "rows": _rows(small), "basis": "recount"}
+        yield finding("SMALL_CELL", document.shown, table.part, evidence)
+    zero = ((shape.n == 0) & ~hidden) | _concentrated(shape)
+    if bool(zero.any()):
+        evidence = {"count": int(zero.sum()), "rows": _rows(zero)}
+        yield finding("ZERO_CELL", document.shown, table.part, evidence)
+    if bool(hidden.any()) and shape.dims:
+        count = recoverable(shape, hidden)
+        if count:
+            yield finding("RECOVERABLE", document.shown, table.part, {"count": count})
+    for k in shape.measures:
+        # A cross table or a tree gives its numbers no name: small whole ones may be counts of a part.
+        values = shape.numbers(k)
+        few = (values > 0) & (values < threshold)
+        if shape.names[k] == "value" and whole(values) and bool(few.any()):
+            evidence = {"count": int(few.sum()), "threshold": threshold, "rows": _rows(few), "basis": "unnamed"}
+            yield finding("SMALL_CELL", document.shown, table.part, evidence, Severity.HOLD)
+    for k in [] if shape.others else shape.counts:
+        stated = shape.numbers(k)
+        base = next((b for b in (10, 5) if len(stated) > 2 and bool((stated.drop_nulls() % b == 0).all())), 1)
+        off = (stated - shape.n.cast(pl.Float64)).abs() >= max(base, 0.5)
+        if bool(off.any()):
+            by_rows = bool(((stated - shape.rows_n.cast(pl.Float64)).abs() < max(base, 0.5)).all())
+            evidence = {"count": int(off.sum()), "rows": _rows(off), "counted": "rows" if by_rows else "unknown"}
+            yield finding("COUNT_MISMATCH", document.shown, table.part, evidence)
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """Recount where the dimensions are raw columns; where they are not, read the stated counts."""
+    declared = context.declared.get(document.path, Declared(document.path))
+    for table in document.tables:
+        if not table.data.height:
+            continue
+        shape = best(context, document, table) if context.raws else None
+        if shape is not None and shape.aggregate:
+            yield from _from_raw(document, context, table, shape)
+        threshold = context.min_cell(shape.index.name if shape else "")
+        if shape is not None and len(shape.names) != len(table.columns):
+            continue  # a cross table: its cells were recounted above
+        for number, name in enumerate(table.columns):
+            severity = _stated(table, declared, shape, name, threshold)
+            if severity is None:
+                continue
+            values = as_numbers(table.data[name])
+            small = (values > 0) & (values < threshold)
+            if bool(small.any()):
+                evidence = {
+                    "count": int(small.sum()),
+                    "threshold": threshold,
+                    "rows": _rows(small),
+                    "basis": "stated",
+                }
+                where = f"{table.part} {context.column(number, name)}".strip()
+                yield finding("SMALL_CELL", document.shown, where, evidence, severity)
+
+
+CHECK = Check(
+    ("SMALL_CELL", "ZERO_CELL", "COUNT_MISMATCH", "RECOVERABLE"),
+    "table",
+    run,
+    ("egress.min_cell", "egress.min_cell_sensitive"),
+)

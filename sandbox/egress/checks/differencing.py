@@ -1,0 +1,83 @@
+"""Differencing with earlier releases: cells, and all totals both releases give, that differ by a few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.context import Context, Release
+from sandbox.egress.findings import Finding
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.messages import finding
+from sandbox.egress.shape import MARGIN, Shape, best
+
+_MOST_DIMENSIONS = 4  # subsets of shared dimensions compared: at most 2^4
+
+
+def _counts(shape: Shape) -> dict[str, pl.DataFrame]:
+    """Cells of the full cross (no margins) as raw column -> value, with each stated count; else the recount."""
+    frame = shape.frame.select(
+        pl.col(k).cast(pl.String).fill_null("").alias(raw) for k, raw in shape.raw_of.items() if k in shape.dims
+    )
+    inside = pl.Series([True] * frame.height, dtype=pl.Boolean)
+    for name in frame.columns:
+        inside = inside & ~frame[name].map_elements(lambda v: bool(MARGIN.fullmatch(v)) or v == "", pl.Boolean)
+    columns = {shape.names[k]: shape.numbers(k) for k in shape.counts} or {"": shape.n.cast(pl.Float64)}
+    return {name: frame.with_columns(__n=values).filter(inside) for name, values in columns.items()}
+
+
+def _tables(context: Context, documents: list[Document]) -> Iterable[tuple[Document, Table, Shape]]:
+    for document in documents:
+        for table in document.tables:
+            shape = best(context, document, table)
+            if shape is not None and shape.aggregate and not shape.others:
+                yield document, table, shape
+
+
+def _differences(new: pl.DataFrame, old: pl.DataFrame, threshold: float) -> int:
+    """Cells and common totals whose counts differ by at least one and less than the threshold."""
+    shared = [c for c in new.columns if c in old.columns and c != "__n"][:_MOST_DIMENSIONS]
+    found = 0
+    for size in range(len(shared), -1, -1):
+        for keys in combinations(shared, size):
+            pair = [
+                frame.group_by(keys).agg(pl.col("__n").sum()) if keys else frame.select(pl.col("__n").sum())
+                for frame in (new, old)
+            ]
+            both = pair[0].join(pair[1], on=list(keys), how="inner", suffix="_old") if keys else pl.concat(
+                [pair[0], pair[1].rename({"__n": "__n_old"})], how="horizontal"
+            )
+            gap = (both["__n"] - both["__n_old"]).abs()
+            found += int(((gap >= 1) & (gap < threshold)).sum())
+        if found:
+            break
+    return found
+
+
+def _release(document: Document, context: Context, release: Release) -> Iterable[Finding]:
+    for _, table, shape in _tables(context, [document]):
+        threshold = context.min_cell(shape.index.name)
+        for _, _, older in _tables(context, release.documents):
+            if older.index is not shape.index:
+                continue
+            count = sum(
+                _differences(new, old, threshold)
+                for new in _counts(shape).values()
+                for old in _counts(older).values()
+            )
+            if count:
+                evidence = {"release": release.id, "count": count, "threshold": threshold}
+                yield finding("DIFFERENCING", document.shown, table.part, evidence)
+                return
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """At most one finding a release and file; it names the release, never the persons."""
+    for release in context.history:
+        yield from _release(document, context, release)
+
+
+CHECK = Check(("DIFFERENCING",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True)

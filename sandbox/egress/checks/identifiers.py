@@ -1,0 +1,204 @@
+"""Identifiers anywhere: cells, headers, file names, text, metadata, and what simple encodings hide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.clean import mask
+from sandbox.egress.context import Context
+from sandbox.egress.decoding import expand
+from sandbox.egress.findings import Finding, Severity
+from sandbox.egress.forms import Document
+from sandbox.egress.identifiers import KINDS, scan
+from sandbox.egress.messages import finding
+
+_RUNS = re.compile(r"(?:[A-Za-z0-9+/_\-]{24,}={0,2}\s*){2,}")
+_HAN = r"[\p{Han}·]{2,6}|[0-9A-Za-z@.]{6,}"
+_NAME_HEADER = re.compile(r"姓名|名字|联系人|(?:^|[_ ])names?$|^xm$", re.IGNORECASE)
+
+
+@dataclass
+class Source:
+    """Values of one place: a column, the headers, the text of a file, its name."""
+
+    where: str
+    header: str
+    values: pl.Series
+    places: list[str]  # of each value, may be empty for cells
+    cells: bool
+    number: bool = False  # a column of numbers: eleven digits alone prove nothing
+
+
+def sources(document: Document, context: Context) -> Iterator[Source]:
+    """Every place of a document that holds text."""
+    yield Source("file name", "", pl.Series([document.path], dtype=pl.String), [], False)
+    for table in document.tables:
+        part = f"{table.part} " if table.part else ""
+        yield Source(f"{part}header", "", pl.Series(table.columns, dtype=pl.String), [], False)
+        for number, name in enumerate(table.columns):
+            values = table.cells[name].drop_nulls().unique(maintain_order=True)
+            if len(values):
+                numeric = table.data[name].dtype.is_numeric() or _mostly_numbers(values)
+                where = part + context.column(number, name)
+                yield Source(where, name, values, [], True, numeric)
+    if document.pieces:
+        texts = [piece.text for piece in document.pieces]
+        places = [piece.where for piece in document.pieces]
+        whole = "\n".join(texts)
+        runs = [re.sub(r"\s", "", match.group()) for match in _RUNS.finditer(whole)]
+        yield Source(
+            "text",
+            "",
+            pl.Series([*texts, *runs], dtype=pl.String),
+            [*places, *("joined lines" for _ in runs)],
+            False,
+        )
+
+
+def _mostly_numbers(values: pl.Series) -> bool:
+    return bool(values.cast(pl.Float64, strict=False).is_not_null().mean() > 0.5)  # type: ignore[operator]
+
+
+def _severity(kind: str, source: Source, hits: pl.DataFrame, total: int) -> Severity:
+    """Context decides what a number without certainty is."""
+    if bool(hits["sure"].any()):
+        return Severity.HARD
+    row = KINDS[kind]
+    distinct = hits["found"].n_unique()
+    named = re.search(row.context, source.header, re.IGNORECASE) is not None
+    if named or (distinct >= 3 and distinct >= 0.5 * total):
+        return Severity.HARD
+    if kind == "email":
+        return Severity.FLAG
+    if kind == "mobile":
+        return Severity.FLAG if source.number else Severity.HARD
+    near = any(re.search(row.context, text, re.IGNORECASE) for text in source.values.gather(hits["index"]))
+    if near and not source.number:
+        return Severity.HARD
+    return Severity.FLAG if source.number else Severity.HOLD
+
+
+def _report(
+    document: Document, source: Source, hits: pl.DataFrame, chains: list[str] | None, base: int = 0
+) -> Iterable[Finding]:
+    """``chains``: how each value was decoded; ``base``: how many values there were before decoding."""
+    total = source.values.n_unique()
+    for (kind,), group in hits.group_by("kind", maintain_order=True):
+        row = KINDS[str(kind)]
+        evidence = {
+            "count": group["found"].n_unique(),
+            "samples": [mask(value) for value in group["found"].unique(maintain_order=True).head(2)],
+        }
+        if chains is None:
+            first = int(group["index"][0])
+            where = source.places[first] if source.places else source.where
+            yield finding(
+                "IDENTIFIER",
+                document.shown,
+                where,
+                evidence,
+                _severity(str(kind), source, group, total),
+                kind_zh=row.zh,
+                kind_en=row.en,
+            )
+        else:
+            # Only what has a check digit counts, and when merely read backwards only a share of the
+            # values: one order number in two thousand has a valid check digit from behind.
+            plain = pl.Series([chains[i] != "reversed" for i in group["index"]], dtype=pl.Boolean)
+            enough = base <= 2 or group["found"].n_unique() >= max(2, 0.2 * base)
+            certain = group.filter(pl.col("sure") & (plain | pl.lit(enough)))
+            many = group.filter(plain)["found"].n_unique() >= 3
+            if not certain.height and not many:
+                continue
+            chain = chains[int((certain if certain.height else group.filter(plain))["index"][0])]
+            yield finding(
+                "REVERSIBLE",
+                document.shown,
+                source.where,
+                {**evidence, "family": 4, "method": chain},
+                column=source.where,
+            )
+
+
+def _split(source: Source) -> tuple[pl.Series, list[int]]:
+    """Whole values and the words in them, with the index of the value each comes from."""
+    frame = pl.DataFrame({"i": pl.arange(0, len(source.values), eager=True), "v": source.values})
+    words = frame.with_columns(pl.col("v").str.extract_all(_HAN)).explode("v").drop_nulls("v")
+    both = pl.concat([frame, words]).unique(maintain_order=True)
+    return both["v"], both["i"].to_list()
+
+
+def _raw_hits(document: Document, source: Source, context: Context) -> Iterable[Finding]:
+    values, origin = _split(source)
+    hits = context.identifying(values)
+    if not hits.height:
+        return
+    total = source.values.n_unique()
+    for (raw, column), group in hits.group_by("raw", "column", maintain_order=True):
+        found = values.gather(group["index"])
+        distinct, strong = found.n_unique(), bool(group["strong"].any())
+        long = bool((found.filter(group["strong"]).str.len_chars() >= 11).any())
+        share = distinct / max(1, total)
+        if source.number and not (long or share >= 0.5):
+            continue
+        named = _NAME_HEADER.search(source.header) is not None
+        certain = strong or named or (distinct >= 3 and share >= 0.2)
+        if not certain and source.number:
+            continue
+        first = origin[int(group["index"][0])]
+        where = source.places[first] if source.places else source.where
+        yield finding(
+            "RAW_IDENTIFIER",
+            document.shown,
+            where,
+            {"count": distinct, "raw_column": str(column), "samples": [mask(str(found[0]))]},
+            Severity.HARD if certain else Severity.HOLD,
+            raw=raw,
+        )
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """Identifiers by form, identifiers by equality with the raw data, and both after decoding."""
+    for source in sources(document, context):
+        yield from _report(document, source, scan(source.values), None)
+        if context.raws:
+            yield from _raw_hits(document, source, context)
+        values = source.values
+        if source.cells and len(values) > 1 and bool(values.str.contains(r"^[A-Za-z0-9+/_\-=]{16,}$").all()):
+            values = values.append(pl.Series(["".join(values)], dtype=pl.String))
+        where, texts, chains = expand(values, context.decode_budget)
+        if context.decode_budget[0] < 0:
+            yield finding(
+                "BUDGET", document.shown, source.where, why_zh="编码内容过多", why_en="too much encoded content"
+            )
+        if texts:
+            decoded = Source(source.where, source.header, pl.Series(texts, dtype=pl.String), [], False)
+            yield from _report(document, decoded, scan(decoded.values), chains, len(values))
+            if context.raws:
+                yield from _decoded_raw(document, decoded, chains, context)
+
+
+def _decoded_raw(
+    document: Document, source: Source, chains: list[str], context: Context
+) -> Iterable[Finding]:
+    values, origin = _split(source)
+    hits = context.identifying(values)
+    if not hits.height:
+        return
+    distinct = values.gather(hits["index"]).n_unique()
+    if bool(hits["strong"].any()) or distinct >= 3:
+        yield finding(
+            "REVERSIBLE",
+            document.shown,
+            source.where,
+            {"family": 4, "method": chains[origin[int(hits["index"][0])]], "count": distinct},
+            column=source.where,
+        )
+
+
+CHECK = Check(("IDENTIFIER", "RAW_IDENTIFIER", "REVERSIBLE", "BUDGET"), "file", run)

@@ -1,0 +1,159 @@
+"""Measures bound to raw numbers by recomputation: dominance of sums and means, extremes of few."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.checks.cells import suppressed
+from sandbox.egress.context import Context
+from sandbox.egress.findings import Finding
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.messages import finding
+from sandbox.egress.rawdata import RawIndex, numeric, quote
+from sandbox.egress.shape import Shape, as_numbers, best, recount, tame
+
+_EXTREME = re.compile(r"(?:^|[^a-z])(?:min|max|minimum|maximum|lowest|highest)(?:[^a-z]|$)|最大|最小|最高|最低", re.I)
+_MOST_COLUMNS = 24
+
+
+def _tolerance(values: pl.Series) -> pl.Series:
+    """Half a unit of the last digit written, and a little of the value for floating point."""
+    digits = values.drop_nulls().cast(pl.String).str.extract(r"\.(\d+)$", 1).str.len_chars().max()
+    unit = 10.0 ** -int(digits or 0)  # type: ignore[call-overload]
+    return values.abs() * 1e-9 + (0.5 * unit if unit >= 1e-6 else 0.0) + 1e-9
+
+
+def _same(stated: pl.Series, computed: pl.Series) -> float:
+    """Share of the rows in which a stated value is the computed one, but for rounding."""
+    frame = pl.DataFrame({"s": stated, "c": computed.cast(pl.Float64), "t": _tolerance(stated)}).drop_nulls()
+    if not frame.height:
+        return 0.0
+    return float(((frame["s"] - frame["c"]).abs() <= frame["t"]).mean())  # type: ignore[arg-type]
+
+
+def _numbers(index: RawIndex) -> list[str]:
+    names = [c for c in index.columns if numeric(index.kinds[c]) and c not in (*index.identifiers, index.entity)]
+    return names[:_MOST_COLUMNS]
+
+
+def _dominated(context: Context, shape: Shape, raw: str) -> pl.Series:
+    """Rows whose cell fails the (n, k) or the p % rule on entities' absolute values."""
+    n = int(context.number("egress.dominance_n"))
+    top = recount(
+        shape,
+        f"struct_pack(t := sum(s), top := max(s, {max(n, 2)}))",
+        per_entity=f"sum(abs(CAST({quote(raw)} AS DOUBLE)))",
+    )
+    k, p = context.number("egress.dominance_k"), context.number("egress.p_percent")
+    result = []
+    for cell in top.to_list():
+        total = (cell or {}).get("t") or 0.0
+        largest = list((cell or {}).get("top") or [])
+        if total <= 0 or not largest:
+            result.append(False)
+            continue
+        rest = total - sum(largest[:2])
+        result.append(sum(largest[:n]) >= k * total or rest < p * largest[0])
+    return pl.Series(result, dtype=pl.Boolean)
+
+
+def _holders(shape: Shape, column: str, raw: str) -> pl.Series:
+    """How many entities of each cell hold exactly the stated value."""
+    dims = {**shape.dims, column: shape.index.value(raw)}
+    with_value = replace(shape, dims=dims, raw_of={**shape.raw_of, column: raw})
+    return recount(with_value, f"count(DISTINCT r.{shape.index.entity_sql})", 0).cast(pl.Int64)
+
+
+def _measure(
+    document: Document, context: Context, table: Table, shape: Shape, column: str, facts: dict[str, pl.DataFrame]
+) -> Iterable[Finding]:
+    stated = shape.numbers(column)
+    hidden = suppressed(shape)
+    threshold = context.min_cell(shape.index.name)
+    position = list(shape.names).index(column)
+    where = f"{table.part} {context.column(position, shape.names[column])}".strip()
+    for raw, cells in facts.items():
+        shares = {kind: _same(stated, cells[kind]) for kind in ("s", "a", "lo", "hi")}
+        named = tame(raw) in tame(shape.names[column]) and not _EXTREME.search(shape.names[column])
+        if max(shares["s"], shares["a"]) >= 0.8 or (named and max(shares["lo"], shares["hi"]) < 0.8):
+            bad = _dominated(context, shape, raw) & ~hidden & stated.is_not_null()
+            if bool(bad.any()):
+                yield finding(
+                    "DOMINANCE",
+                    document.shown,
+                    where,
+                    {
+                        "count": int(bad.sum()),
+                        "rows": [int(i) + 1 for i in bad.arg_true().head(10)],
+                        "n": context.number("egress.dominance_n"),
+                        "k": context.number("egress.dominance_k"),
+                        "p": context.number("egress.p_percent"),
+                    },
+                )
+            return
+        if max(shares["lo"], shares["hi"]) >= 0.8:
+            held = _holders(shape, column, raw)
+            few = (held > 0) & (held < threshold) & ~hidden
+            if bool(few.any()):
+                evidence = {"count": int(few.sum()), "threshold": threshold}
+                yield finding("EXTREME", document.shown, where, evidence)
+            return
+
+
+def _labelled(document: Document, context: Context, table: Table, index: RawIndex) -> Iterable[Finding]:
+    """Rows or columns named minimum or maximum whose number is the extreme of a raw column, held by few."""
+    labels = pl.Series([False] * table.data.height, dtype=pl.Boolean)
+    for name in table.columns:
+        if table.data[name].dtype == pl.String:
+            labels = labels | table.data[name].str.contains(f"(?i){_EXTREME.pattern}").fill_null(False)
+    values: set[float] = set()
+    for name in table.columns:
+        numbers = as_numbers(table.data[name])
+        values |= set(numbers.drop_nulls() if _EXTREME.search(name) else numbers.filter(labels).drop_nulls())
+    if not values:
+        return
+    threshold = context.min_cell(index.name)
+    count = 0
+    for raw in _numbers(index):
+        column = quote(raw)
+        ends = index.engine.rows(
+            f"SELECT {column}, count(DISTINCT {index.entity_sql}) FROM {index.view} WHERE {column} IN "
+            f"((SELECT min({column}) FROM {index.view}), (SELECT max({column}) FROM {index.view})) GROUP BY 1"
+        )
+        count += sum(float(value) in values and held < threshold for value, held in ends)
+    if count:
+        yield finding("EXTREME", document.shown, table.part, {"count": count, "threshold": threshold})
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """Hard findings with row numbers; values never."""
+    for table in document.tables:
+        shape = best(context, document, table)
+        done = False
+        if shape is not None and shape.aggregate and shape.measures:
+            facts = {}
+            for raw in _numbers(shape.index):
+                x = f"CAST({quote(raw)} AS DOUBLE)"
+                pack = f"struct_pack(s := sum({x}), a := avg({x}), lo := min({x}), hi := max({x}))"
+                facts[raw] = pl.DataFrame({"f": recount(shape, pack)}).unnest("f")
+            for column in shape.measures:
+                for found in _measure(document, context, table, shape, column, facts):
+                    done = done or found.rule == "EXTREME"
+                    yield found
+        if not done:
+            for index in context.indexes:
+                yield from _labelled(document, context, table, index)
+
+
+CHECK = Check(
+    ("DOMINANCE", "EXTREME"),
+    "table",
+    run,
+    ("egress.dominance_n", "egress.dominance_k", "egress.p_percent", "egress.min_cell", "egress.min_cell_sensitive"),
+    raw=True,
+)

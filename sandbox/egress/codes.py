@@ -1,0 +1,29 @@
+"""Error codes of the checker: what a caller gave it cannot be used. What an *output* does is a finding."""
+
+from __future__ import annotations
+
+from sandbox.core.errors import Invalid, define
+
+define(
+    Invalid,
+    EGRESS_PATH=(
+        "找不到待检查的文件或文件夹“{path}”，请核对路径。",
+        "There is no file or folder “{path}” to check; correct the path.",
+    ),
+    EGRESS_RAW_UNREADABLE=(
+        "原始数据“{name}”无法读取，请给出 Parquet 或 CSV 文件。",
+        "Raw data “{name}” cannot be read; give a Parquet or CSV file.",
+    ),
+    EGRESS_RAW_COLUMN=(
+        "原始数据“{name}”中没有列“{column}”，请核对列名。",
+        "Raw data “{name}” has no column “{column}”; correct the column name.",
+    ),
+    EGRESS_HISTORY=(
+        "历史出域文件夹中的“{release}”无法读取，请修复后再检查。",
+        "Release “{release}” in the history folder cannot be read; repair it, then check again.",
+    ),
+    EGRESS_PARAMS=(
+        "检查参数不合格式：{why}。请按 docs/egress.md 更正。",
+        "The check's parameters are malformed: {why}. Correct them as docs/egress.md says.",
+    ),
+)

@@ -1,0 +1,148 @@
+"""What a check holds while it attacks an output: raw tables, declarations, policy values, history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from sandbox.egress.clean import key, label
+from sandbox.egress.forms import Budget, Document
+from sandbox.egress.rawdata import Engine, RawIndex
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One raw snapshot. ``entity`` None: each row is its own entity (invariant: entities, not rows)."""
+
+    name: str
+    path: Path
+    entity: str | None = None
+    quasi: tuple[str, ...] = ()
+    sensitive: tuple[str, ...] = ()
+    identifiers: tuple[str, ...] = ()
+    sensitive_group: bool = False  # minors, patients, …: the stricter cell threshold holds (Q-01)
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the job declared of one output. Empty column lists constrain nothing."""
+
+    path: str
+    kind: str = "table"
+    dimensions: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ()
+    ordered: bool = False
+
+    @property
+    def columns(self) -> set[str]:
+        """Every column that was declared."""
+        return {*self.dimensions, *self.counts, *self.measures}
+
+
+@dataclass(frozen=True)
+class Release:
+    """An earlier release: its id and its files, read like outputs."""
+
+    id: str
+    documents: list[Document]
+    declared: dict[str, Declared]
+
+
+class PolicyMissing(Exception):
+    """The policy states no (usable) value for ``key``."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+@dataclass
+class Context:
+    """One check run. ``policy`` maps keys such as ``egress.min_cell`` to values."""
+
+    raws: Sequence[RawTable]
+    declared: Mapping[str, Declared]
+    policy: Mapping[str, Any]
+    documents: list[Document] = field(default_factory=list)
+    history: list[Release] = field(default_factory=list)
+    recipient: Mapping[str, str] = field(default_factory=dict)
+    budget: Budget = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        self.decode_budget = [self.budget.decoded_bytes]
+        self.shapes: dict[tuple[int, str], Any] = {}  # filled by ``shape``: one recognition a table and raw
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The DuckDB connection all recounts share."""
+        return Engine()
+
+    @cached_property
+    def indexes(self) -> list[RawIndex]:
+        """One index a raw table, built on first use."""
+        return [
+            RawIndex(
+                self.engine, number, raw.name, raw.path, raw.entity, raw.quasi, raw.sensitive, raw.identifiers
+            )
+            for number, raw in enumerate(self.raws)
+        ]
+
+    def number(self, key: str) -> float:
+        """A numeric threshold. Raises ``PolicyMissing``."""
+        value = self.policy.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PolicyMissing(key)
+        return float(value)
+
+    def formats(self) -> list[str]:
+        """The allow-list of forms. Raises ``PolicyMissing``."""
+        value = self.policy.get("egress.formats")
+        if not isinstance(value, list | tuple) or not value:
+            raise PolicyMissing("egress.formats")
+        return [{"md": "markdown", "jsonl": "json"}.get(str(form), str(form)) for form in value]
+
+    def min_cell(self, raw: str) -> float:
+        """The cell threshold that holds for outputs of raw table ``raw``. Raises ``PolicyMissing``."""
+        strict = any(table.sensitive_group for table in self.raws if table.name == raw)
+        return self.number("egress.min_cell_sensitive" if strict else "egress.min_cell")
+
+    @cached_property
+    def _known_labels(self) -> set[str]:
+        names = {column for index in self.indexes for column in index.columns}
+        return names | {column for item in self.declared.values() for column in item.columns}
+
+    def column(self, number: int, name: str) -> str:
+        """A column as a report may name it: its number, and its name unless that may be a value."""
+        if name not in self._known_labels and self.identifying(pl.Series([name], dtype=pl.String)).height:
+            return f"column {number + 1}"
+        return f"column {number + 1} ({label(name)})"
+
+    def identifying(self, values: pl.Series) -> pl.DataFrame:
+        """Which of ``values`` are values of declared identifier columns (or entity keys) of a raw table.
+
+        Rows (index, raw, column, strong): ``strong`` when chance can be excluded by the value's length.
+        """
+        empty = pl.DataFrame(
+            schema={"index": pl.Int64, "raw": pl.String, "column": pl.String, "strong": pl.Boolean}
+        )
+        frame = pl.DataFrame(
+            {"index": pl.arange(0, len(values), eager=True), "key": key(values.cast(pl.String))}
+        ).drop_nulls()
+        parts = [empty]
+        for index in self.indexes:
+            hits = frame.join(index.identifier_keys, on="key", how="inner")
+            parts.append(
+                hits.select(
+                    "index",
+                    raw=pl.lit(index.name),
+                    column="column",
+                    strong=pl.col("key").str.len_chars().ge(8) & pl.col("key").str.contains(r"[0-9]{6}|@"),
+                )
+            )
+        return pl.concat(parts)

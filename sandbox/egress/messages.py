@@ -1,0 +1,271 @@
+"""Every rule of the checker: its review point, its version and what it says. One row a rule.
+
+Review points are those of the Guangdong measures, Art. 26 (requirements part E).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.egress.findings import Finding, Severity
+
+HARD, HOLD, FLAG = Severity.HARD, Severity.HOLD, Severity.FLAG
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a finding of this rule is. ``severity`` is the usual one; a check may state another."""
+
+    point: str
+    severity: Severity
+    zh: str
+    en: str
+    hint: str
+    version: str = "1"
+
+
+RULES: dict[str, Rule] = {
+    "UNDECLARED": Rule(
+        "26.1",
+        HARD,
+        "输出与声明不符：{why_zh}。",
+        "The output is not what was declared: {why_en}.",
+        "只输出已声明的文件和列，或重新申报 / Put out only declared files and columns, or declare anew",
+    ),
+    "LINEAGE": Rule(
+        "26.2",
+        HOLD,
+        "没有提供原始数据，无法核对来源，也无法重新计数。",
+        "No raw data was given: the source cannot be verified and nothing can be recounted.",
+        "用 --raw 指明作业读取的数据 / Name the data the job read with --raw",
+    ),
+    "RAW": Rule(
+        "26.3",
+        HARD,
+        "输出等于原始数据“{raw}”或其部分列。",
+        "The output equals raw data “{raw}” or a projection of it.",
+        "原始数据不出域；请输出统计结果 / Raw data never leaves; put out statistics instead",
+    ),
+    "RAW_OVERLAP": Rule(
+        "26.3",
+        HARD,
+        "{count} 行与原始数据“{raw}”的记录重合（{columns} 列）。",
+        "{count} rows coincide with records of raw data “{raw}” over {columns} columns.",
+        "汇总到每格不少于门限人数，或泛化取值 / Aggregate to the threshold, or generalise the values",
+    ),
+    "K_ANONYMITY": Rule(
+        "26.3",
+        HARD,
+        "逐条输出的 k = {k}，低于门限 {threshold}。",
+        "Row-level output has k = {k}, below the threshold of {threshold}.",
+        "泛化或抑制准标识列 / Generalise or suppress quasi-identifiers",
+    ),
+    "L_DIVERSITY": Rule(
+        "26.3",
+        HARD,
+        "敏感列在某些等价类中只有 {l} 种取值，低于门限 {threshold}。",
+        "A sensitive column has only {l} distinct values in some class, below the threshold of {threshold}.",
+        "合并等价类或删除敏感列 / Merge classes or drop the sensitive column",
+    ),
+    "ROW_LEVEL": Rule(
+        "26.3",
+        HOLD,
+        "这是逐条输出，须由人作出匿名化结论。",
+        "This is row-level output: people must give the anonymity verdict.",
+        "能汇总则汇总 / Aggregate where possible",
+    ),
+    "OPAQUE": Rule(
+        "26.3",
+        HOLD,
+        "“{column}”是逐行不同的不透明内容，无法核实。",
+        "“{column}” holds an opaque token per row that nothing explains.",
+        "删除该列，或改为公开代码 / Drop the column or use a public code list",
+    ),
+    "IDENTIFIER": Rule(
+        "26.4",
+        HARD,
+        "发现{kind_zh}：{count} 处。",
+        "{kind_en} found: {count}.",
+        "删除或脱敏 / Remove or desensitise them",
+    ),
+    "RAW_IDENTIFIER": Rule(
+        "26.4",
+        HARD,
+        "发现原始数据“{raw}”标识列的取值：{count} 个。",
+        "{count} values of identifying columns of raw data “{raw}” found.",
+        "删除标识 / Remove the identifiers",
+    ),
+    "SMALL_CELL": Rule(
+        "26.4",
+        HARD,
+        "{count} 个单元格的人数（按实体重新计数）低于门限 {threshold}。",
+        "{count} cells have fewer than {threshold} entities (recounted).",
+        "合并类别或抑制单元格，并做互补抑制 / Merge categories or suppress, with complementary suppression",
+    ),
+    "ZERO_CELL": Rule(
+        "26.4",
+        HOLD,
+        "{count} 个单元格为零或占其行列的全部，可推断出个体属性。",
+        "{count} cells are zero or hold all of their group: an attribute may be inferred.",
+        "合并类别 / Merge categories",
+    ),
+    "RECOVERABLE": Rule(
+        "26.4",
+        HARD,
+        "{count} 个被抑制的单元格可由合计减出。",
+        "{count} suppressed cells can be recovered from totals.",
+        "做互补抑制，或不输出合计 / Suppress a second cell too, or leave out the total",
+    ),
+    "COUNT_MISMATCH": Rule(
+        "26.4",
+        HOLD,
+        "{count} 个单元格的计数与重新计数不符。",
+        "{count} cells state a count that the recount does not confirm.",
+        "按人而不是按行计数；说明筛选条件 / Count persons, not rows; state the filter",
+    ),
+    "DOMINANCE": Rule(
+        "26.4",
+        HARD,
+        "{count} 个单元格被一两个实体主导。",
+        "{count} cells are dominated by one or two entities.",
+        "合并单元格或抑制 / Merge or suppress the cells",
+    ),
+    "EXTREME": Rule(
+        "26.4",
+        HARD,
+        "{count} 个取值是少于 {threshold} 人所有的极值。",
+        "{count} values are extremes held by fewer than {threshold} entities.",
+        "改用分位数区间或截尾 / Use quantile bands or top-coding",
+    ),
+    "DIFFERENCING": Rule(
+        "26.4",
+        HARD,
+        "与已出域的“{release}”相减，可得到少于 {threshold} 人的 {count} 个差额。",
+        "Subtracted from release “{release}” this gives {count} differences of fewer than {threshold} entities.",
+        "沿用已出域的范围，或使差额达到门限 / Keep the released scope, or make differences reach the threshold",
+    ),
+    "CROSS_BORDER": Rule(
+        "26.5",
+        HOLD,
+        "涉及境外要素：{why_zh}。",
+        "A cross-border element: {why_en}.",
+        "删除外链，或先办理数据出境手续 / Remove the link, or complete the procedure for data export first",
+    ),
+    "FORMAT": Rule(
+        "26.6",
+        HARD,
+        "文件不能作为输出：{why_zh}。",
+        "The file cannot be an output: {why_en}.",
+        "使用 CSV、Parquet、JSON、Markdown 或 PNG 的规范形式 / Use plain CSV, Parquet, JSON, Markdown or PNG",
+    ),
+    "METADATA": Rule(
+        "26.6",
+        FLAG,
+        "文件带有 {count} 处看不见的内容，出域时去除。",
+        "The file carries {count} hidden items, dropped on release.",
+        "输出时不写元数据 / Write no metadata",
+    ),
+    "IMAGE": Rule(
+        "26.6",
+        HOLD,
+        "图像的内容须由人看过。",
+        "The content of an image must be seen by a person.",
+        "同时输出作图数据表 / Put out the table behind the chart as well",
+    ),
+    "FORMULA": Rule(
+        "26.6",
+        HOLD,
+        "{count} 个单元格会被电子表格当作公式执行。",
+        "{count} cells would run as spreadsheet formulas.",
+        "去掉开头的 = 或 @ / Remove the leading = or @",
+    ),
+    "NUMERAL": Rule(
+        "26.6",
+        HOLD,
+        "{count} 个单元格的数字超出可表示范围，可使读取程序崩溃。",
+        "{count} cells hold numerals out of range that may crash a parser.",
+        "写成普通数字 / Write plain numbers",
+    ),
+    "REVERSIBLE": Rule(
+        "26.6",
+        HARD,
+        "“{column}”是原始标识的可还原形式（第 {family} 类，{method}）。",
+        "“{column}” is a reversible form of raw identifiers (family {family}, {method}).",
+        "删除该列；假名须用域内密钥 / Drop the column; pseudonyms need a key kept in the domain",
+    ),
+    "SECRECY": Rule(
+        "26.6",
+        HOLD,
+        "发现密级标志 {count} 处。",
+        "{count} secrecy markings found.",
+        "送保密审查 / Refer it to the secrecy review",
+    ),
+    "BUDGET": Rule(
+        "26.6",
+        HARD,
+        "内容超出检查预算，未能全部检查：{why_zh}。",
+        "The content exceeds the checking budget and was not all examined: {why_en}.",
+        "分成较小的输出 / Split it into smaller outputs",
+    ),
+    "POLICY_MISSING": Rule(
+        "26.6",
+        HARD,
+        "政策缺少参数“{key}”，该项检查无法进行。",
+        "The policy lacks “{key}”: the check cannot run.",
+        "由实施机构补全政策 / The implementing body completes the policy",
+    ),
+    "CHECK_ERROR": Rule(
+        "26.6",
+        HARD,
+        "检查项“{rule}”出错，按不通过处理。",
+        "Check “{rule}” failed and counts as a rejection.",
+        "联系运维人员 / Tell the operator of the space",
+    ),
+}
+
+# Why a file is no output: closed vocabulary, so that a reason never quotes the file.
+REASONS: dict[str, tuple[str, str]] = {
+    "unknown": ("类型未知或不在允许之列", "its type is unknown or not on the allow-list"),
+    "mismatch": ("扩展名与内容不一致", "extension and content disagree"),
+    "executable": ("可执行、压缩、序列化或加密内容", "executable, archived, pickled or encrypted content"),
+    "polyglot": ("同时是另一种格式", "it is a second format at the same time"),
+    "trailing": ("正文之后另有内容", "bytes follow its end"),
+    "encoding": ("编码不合法", "its encoding is broken"),
+    "control": ("含有控制字符", "it contains control characters"),
+    "malformed": ("结构不合法", "its structure is broken"),
+    "duplicate": ("列名或键重复", "a column name or key occurs twice"),
+    "nested": ("嵌套过深或类型无法展开", "nested beyond the budget, or of a type that cannot be laid open"),
+    "size": ("超出大小预算", "larger than the budget"),
+    "name": ("文件名可疑", "its name is suspicious"),
+    "irregular": ("不是普通文件", "it is no regular file"),
+    "active": ("含有脚本或内嵌对象", "it holds script or embedded objects"),
+    "empty": ("没有内容", "it is empty"),
+    "reader": ("读取程序失败", "the reader failed on it"),
+}
+
+
+def finding(
+    rule: str,
+    path: str,
+    where: str,
+    /,
+    evidence: dict[str, Any] | None = None,
+    severity: Severity | None = None,
+    **words: Any,
+) -> Finding:
+    """Build a finding of ``rule``. ``words`` fill its sentences; both they and ``evidence`` must be
+    counts, thresholds, closed vocabulary or masked text."""
+    row = RULES[rule]
+    facts = {**words, **(evidence or {})}
+    return Finding(
+        rule=rule,
+        point=row.point,
+        severity=severity or row.severity,
+        path=path,
+        where=where,
+        message_zh=row.zh.format(**facts),
+        message_en=row.en.format(**facts),
+        evidence=dict(evidence or {}),
+        hint=row.hint,
+    )

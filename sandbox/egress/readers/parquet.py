@@ -1,0 +1,80 @@
+"""Parquet: flat columns of plain types; key-value metadata is brought to light and dropped."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sandbox.egress.clean import clean
+from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
+
+_PLAIN = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_boolean,
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_string_view,
+    pa.types.is_date,
+    pa.types.is_timestamp,
+    pa.types.is_decimal,
+    pa.types.is_null,
+)
+
+
+def _plain(kind: Any) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    return any(test(kind) for test in _PLAIN)
+
+
+def tidy(column: pl.Series) -> pl.Series:
+    """A typed column as it may leave: text cleaned, no negative zero, one NaN and that as null."""
+    if column.dtype in (pl.String, pl.Categorical):
+        return clean(column.cast(pl.String))
+    if column.dtype in (pl.Float32, pl.Float64):
+        wide = column.cast(pl.Float64)
+        return (wide + 0.0).fill_nan(None).rename(column.name)
+    return column
+
+
+def _hidden(metadata: dict[bytes, bytes] | None, where: str) -> list[Piece]:
+    pieces = []
+    for name, value in (metadata or {}).items():
+        if name not in (b"ARROW:schema", b"pandas"):
+            text = f"{name.decode('utf-8', 'replace')}: {value.decode('utf-8', 'replace')}"
+            pieces.append(Piece(where, text, hidden=True))
+    return pieces
+
+
+def read(document: Document, data: bytes, budget: Budget) -> None:
+    """Fill ``document`` with one table. Raises ``Unreadable`` (trailing, nested, size, malformed)."""
+    if data[-4:] != b"PAR1":
+        raise Unreadable("trailing")
+    file = pq.ParquetFile(io.BytesIO(data))
+    meta, schema = file.metadata, file.schema_arrow
+    plain_bytes = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+    wide = len(schema) > budget.columns or meta.num_rows * len(schema) > budget.cells
+    if wide or plain_bytes > 4 * budget.file_bytes:
+        raise Unreadable("size")
+    if not len(schema):
+        raise Unreadable("empty")
+    if not all(_plain(field.type) for field in schema):
+        raise Unreadable("nested")
+    names = [str(name) for name in clean(pl.Series(schema.names, dtype=pl.String))]
+    names = [name or f"column_{index + 1}" for index, name in enumerate(names)]
+    if len(set(names)) != len(names):
+        raise Unreadable("duplicate")
+    arrow = file.read(use_threads=False)
+    document.pieces.extend(_hidden(meta.metadata, "metadata"))
+    for index, field in enumerate(schema):
+        document.pieces.extend(_hidden(field.metadata, f"metadata of column {index + 1}"))
+    frame = pl.DataFrame(pl.from_arrow(arrow.replace_schema_metadata(None)))
+    frame.columns = names
+    cells = frame.select(pl.all().cast(pl.String))
+    shown = pl.DataFrame([column.set(column == "", None) for column in cells.get_columns()])
+    document.tables.append(Table("", shown, pl.DataFrame([tidy(c) for c in frame.get_columns()])))
