@@ -41,7 +41,7 @@ class Blobs:
         part = self.folder / f".part-{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
         try:
-            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as out:
+            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as out:
                 for chunk in chunks:
                     size += len(chunk)
                     if limit is not None and size > limit:

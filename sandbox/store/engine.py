@@ -56,6 +56,7 @@ def open_engine(url: URL) -> Engine:
     options = f"-c timezone=UTC -c lock_timeout={LOCK_SECONDS}s"
     return create_engine(
         url,
+        hide_parameters=True,  # what is stored does not belong in an error's text or a log
         pool_size=5,
         max_overflow=35,  # one per thread of the API's pool at the most
         pool_timeout=LOCK_SECONDS,
@@ -65,7 +66,7 @@ def open_engine(url: URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, pool_size=5, max_overflow=35, pool_timeout=LOCK_SECONDS)
+    engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=35, pool_timeout=LOCK_SECONDS)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:

@@ -43,7 +43,8 @@ def migrations(connection: Connection) -> Config:
 
 def _as_ours(error: DBAPIError | PoolTimeout) -> SandboxError | None:
     """The error of ours that a database error amounts to, or None for a defect."""
-    seen = f"{type(getattr(error, 'orig', None)).__name__} {error}"
+    cause = getattr(error, "orig", None)
+    seen = f"{type(cause).__name__} {cause}"  # not of ``error``: its text holds the statement
     if isinstance(error, OperationalError | ProgrammingError) and any(mark in seen for mark in _NO_TABLE):
         return fail("STORE_SCHEMA")
     if isinstance(error, OperationalError | InterfaceError | PoolTimeout):

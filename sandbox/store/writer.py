@@ -50,7 +50,10 @@ class Writer(Reader):
         """
         check_resource(resource, entry)
         present = self.get(resource.kind, resource.id)
-        self._check_version(resource, present, expected)
+        if expected == 0 and present is not None:
+            raise fail("EXISTS", kind=resource.kind, id=resource.id)
+        if expected != 0 and present is None:
+            raise fail("NOT_FOUND", kind=resource.kind, id=resource.id)
         stored = replace(
             resource,
             version=expected + 1,
@@ -64,22 +67,13 @@ class Writer(Reader):
             c = t.resource.c
             own = (c.kind == stored.kind, c.id == stored.id, c.version == expected)
             changed = self._connection.execute(update(t.resource).where(*own).values(values))
-            if changed.rowcount != 1:  # cannot be while the head is locked; never trust it to be so
+            if changed.rowcount != 1:
                 raise fail("STALE", version=present.version)
         if present is None or present.labels != stored.labels:
             self._put_labels(stored)
         position = self.note(entry)
         self._connection.execute(insert(t.resource_version).values({**values, "entry": position}))
         return stored
-
-    @staticmethod
-    def _check_version(resource: Resource, present: Resource | None, expected: int) -> None:
-        if expected == 0 and present is not None:
-            raise fail("EXISTS", kind=resource.kind, id=resource.id)
-        if expected != 0 and present is None:
-            raise fail("NOT_FOUND", kind=resource.kind, id=resource.id)
-        if present is not None and present.version != expected:
-            raise fail("STALE", version=present.version)
 
     def _put_labels(self, resource: Resource) -> None:
         own = {"kind": resource.kind, "id": resource.id}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from sandbox.audit import FileSigner
 from sandbox.core.errors import SandboxError
@@ -385,6 +385,15 @@ def test_the_writer_has_no_verb_that_deletes() -> None:
 
     verbs = {name for name in dir(Writer) if not name.startswith("_")}
     assert not [name for name in verbs if any(word in name for word in ("delete", "remove", "purge", "drop"))]
+
+
+def test_a_defect_stays_visible_and_tells_nothing_of_what_is_stored(store: Store) -> None:
+    """What is no missing table and no absent database is not "try again"; our text holds no parameter."""
+    orphan = text("INSERT INTO membership VALUES (:account, 'op', 'operator')")
+    with pytest.raises(IntegrityError) as caught, store.write() as writer:
+        writer._connection.execute(orphan, {"account": "a secret no such table"})
+    assert "secret" not in str(caught.value).replace(str(caught.value.orig), "")
+    assert log_size(store) == 0
 
 
 # accounts and tokens

@@ -1,0 +1,107 @@
+"""The requirement report: what is recorded of a run, and what is made of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trace import load_requirements, main, report
+
+ROOT = Path(__file__).parents[2]
+
+_TESTS = """
+import pytest
+
+@pytest.mark.requirement("R-001", "R-002")
+def test_good(): pass
+
+@pytest.mark.requirement("R-002")
+def test_bad(): assert False
+
+@pytest.mark.requirement("R-003")
+def test_skipped(): pytest.skip("no")
+
+@pytest.fixture
+def broken():
+    yield
+    raise RuntimeError
+
+@pytest.mark.requirement("R-004")
+def test_breaks_at_the_end(broken): pass
+
+def test_unmarked(): pass
+"""
+
+
+def requirement(id: str, priority: str = "core") -> dict[str, Any]:
+    return {"id": id, "priority": priority, "capability": f"what {id} asks"}
+
+
+def test_outcomes_are_recorded_with_their_requirements(tmp_path: Path) -> None:
+    (tmp_path / "test_some.py").write_text(_TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = requirement(id): x\n")
+    target = tmp_path / "out" / "trace.json"
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; raise SystemExit(pytest.main())"
+    words = ["-q", "-p", "tests.trace", "-p", "no:cacheprovider", "--trace-json", str(target), str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    tests = json.loads(target.read_text())["tests"]
+    assert {name.split("::")[1]: (test["requirements"], test["outcome"]) for name, test in tests.items()} == {
+        "test_good": (["R-001", "R-002"], "passed"),
+        "test_bad": (["R-002"], "failed"),
+        "test_skipped": (["R-003"], "skipped"),
+        "test_breaks_at_the_end": (["R-004"], "failed"),
+        "test_unmarked": ([], "passed"),
+    }
+
+
+def test_one_failing_test_makes_the_requirement_fail() -> None:
+    tests = {
+        "a": {"requirements": ["R-001"], "outcome": "passed"},
+        "b": {"requirements": ["R-001", "R-003"], "outcome": "failed"},
+        "c": {"requirements": ["R-002"], "outcome": "passed"},
+        "d": {"requirements": ["R-999"], "outcome": "passed"},
+    }
+    known = {
+        row["id"]: row for row in (requirement("R-001"), requirement("R-002"), requirement("R-003", "later"))
+    }
+    lines = report(tests, known | {"R-004": requirement("R-004")})
+    results = {line.split()[0]: line.split()[2] for line in lines if line.startswith("R-0")}
+    assert results == {"R-001": "failed", "R-002": "passed", "R-003": "failed", "R-004": "untested"}
+    assert "R-999 is marked on a test but is no requirement" in lines
+    assert "core: 1 of 3 shown by passing tests" in lines
+
+
+def test_without_a_recorded_run_it_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "absent.json")]) == 1
+    assert "make test" in capsys.readouterr().out
+
+
+def test_without_the_requirement_texts_the_ids_are_shown(tmp_path: Path) -> None:
+    assert load_requirements(tmp_path / "absent.jsonl") == {}
+    lines = report({"a": {"requirements": ["R-001"], "outcome": "passed"}}, {})
+    assert lines[0].startswith("R-001")
+
+
+def test_every_mark_in_the_tests_names_a_requirement() -> None:
+    """A mark with a typing error would show a requirement that nobody asked for."""
+    source = ROOT.parent / "shared" / "requirements" / "requirements.jsonl"
+    if not source.exists():
+        pytest.skip("the requirement texts are not beside this repository")
+    known = load_requirements(source)
+    words = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    marks = [
+        line for text in words for line in text.splitlines() if line.startswith("@pytest.mark.requirement(")
+    ]
+    named = {part.strip(' "') for line in marks for part in line.partition("(")[2].rstrip(") ").split(",")}
+    assert named
+    assert named - set(known) == set()
