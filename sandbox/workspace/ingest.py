@@ -49,7 +49,7 @@ def _csv_relation(path: Path, header: list[str]) -> str:
 def _csv_header(path: Path) -> list[str]:
     csv.field_size_limit(LONGEST_CELL)
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             return [name.strip() for name in next(csv.reader(file, strict=True))]
     except (csv.Error, StopIteration):
         raise fail("FORMAT_MISMATCH", format="csv") from None
@@ -150,14 +150,14 @@ def _take(path: Path, form: str, fields: list[Field], params: dict[str, Any], ou
     with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
         scratch = Path(folder)
         if form == "csv":
-            text = scratch / "data.csv"
-            to_utf8(path, text_encoding(path), text)
-            path = text
+            encoding = text_encoding(path)
+            if encoding != "utf-8-sig":
+                path = to_utf8(path, encoding, scratch / "data.csv")
         else:
             require_parquet(path)
         partial = out / f".{SNAPSHOT}.partial"
         try:
-            with locked([path, partial], scratch / "spill") as connection:
+            with locked([path, partial], scratch) as connection:
                 relation, plan = _plan(connection, path, form, fields, scratch)
                 rows, columns, entities = _check_rows(connection, relation, plan, fields, params)
                 select = ", ".join(

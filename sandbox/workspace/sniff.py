@@ -65,14 +65,15 @@ def text_encoding(path: Path) -> str:
     raise fail("FORMAT_MISMATCH", format="csv")
 
 
-def to_utf8(path: Path, encoding: str, target: Path) -> None:
-    """Write ``path`` to ``target`` as UTF-8 without a byte order mark, line ends as they are."""
+def to_utf8(path: Path, encoding: str, target: Path) -> Path:
+    """Write ``path`` to ``target`` as UTF-8, line ends as they are; gives ``target``."""
     with (
         path.open(encoding=encoding, newline="") as source,
         target.open("w", encoding="utf-8", newline="") as sink,
     ):
         while chunk := source.read(CHUNK):
             sink.write(chunk)
+    return target
 
 
 def require_parquet(path: Path) -> None:

@@ -184,7 +184,7 @@ def test_required_null(place: Place) -> None:
 @pytest.mark.parametrize("level", [None, 0, 5, "2"])
 def test_ungraded(place: Place, level: object) -> None:
     error = place.refused("x\n1\n", fields=one("integer", level=level), entity=None)
-    assert (error.code, error.details) == ("UNGRADED", {"column": "x"})
+    assert (error.code, error.details) == ("UNGRADED", {"field": "x"})
 
 
 @pytest.mark.parametrize(
