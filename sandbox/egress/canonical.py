@@ -96,9 +96,7 @@ def _markdown(document: Document, ordered: bool) -> bytes:
     while True:
         lines = pl.Series(text.split("\n"), dtype=pl.String)
         indent = [min(12, len(line) - len(line.lstrip(" "))) // 2 * 2 for line in lines]
-        tidy = [
-            " " * depth + line if line else "" for depth, line in zip(indent, clean(lines), strict=True)
-        ]
+        tidy = [" " * depth + line if line else "" for depth, line in zip(indent, clean(lines), strict=True)]
         fresh = re.sub(r"\n{3,}", "\n\n", COMMENT.sub("", "\n".join(tidy))).strip("\n")
         if fresh == text:
             return (fresh + "\n").encode()

@@ -15,7 +15,9 @@ from urllib.parse import unquote_to_bytes
 import polars as pl
 
 DEPTH = 3
-_TOKEN = r"[A-Za-z0-9+/_\-]{8,}={0,6}|(?:%[0-9A-Fa-f]{2}){4,}|(?:\\u[0-9A-Fa-f]{4}){4,}|(?:&#x?[0-9A-Fa-f]+;){4,}"
+_CODED = (
+    r"[A-Za-z0-9+/_\-]{8,}={0,6}|(?:%[0-9A-Fa-f]{2}){4,}|(?:\\u[0-9A-Fa-f]{4}){4,}|(?:&#x?[0-9A-Fa-f]+;){4,}"
+)
 _INFLATED = 1 << 20  # bytes a compressed token may give
 
 
@@ -115,8 +117,8 @@ def expand(values: pl.Series, budget: list[int]) -> tuple[list[int], list[str], 
     series = values.cast(pl.String)
     candidates = (
         pl.DataFrame({"index": pl.arange(0, len(series), eager=True), "token": series})
-        .filter(pl.col("token").str.contains(_TOKEN))
-        .with_columns(pl.col("token").str.extract_all(_TOKEN))
+        .filter(pl.col("token").str.contains(_CODED))
+        .with_columns(pl.col("token").str.extract_all(_CODED))
         .explode("token")
         .unique(maintain_order=True)
     )
@@ -128,7 +130,7 @@ def expand(values: pl.Series, budget: list[int]) -> tuple[list[int], list[str], 
     chains: list[str] = []
     seen: set[tuple[int, str]] = set()
     for _ in range(DEPTH):
-        following = []
+        following: list[tuple[int, str, str]] = []
         for index, token, chain in front:
             budget[0] -= len(token)
             if budget[0] < 0:
@@ -141,6 +143,6 @@ def expand(values: pl.Series, budget: list[int]) -> tuple[list[int], list[str], 
                 where.append(index)
                 texts.append(text)
                 chains.append(path)
-                following.extend((index, part, path) for part in re.findall(_TOKEN, text)[:1000])
+                following.extend((index, part, path) for part in re.findall(_CODED, text)[:1000])
         front = following
     return where, texts, chains

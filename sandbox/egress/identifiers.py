@@ -16,7 +16,7 @@ import polars as pl
 
 from sandbox.egress.clean import fold
 
-_TOKEN = r"[0-9A-Za-z]+(?:\.[0-9]+)*"
+_WORD = r"[0-9A-Za-z]+(?:\.[0-9]+)*"
 _DATE = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
 _PROVINCES = "(?:1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3])"
 
@@ -167,7 +167,7 @@ def scan(values: pl.Series) -> pl.DataFrame:
     tokens = (
         pl.DataFrame({"index": pl.arange(0, len(folded), eager=True), "token": folded})
         .filter(pl.col("token").str.contains(r"[0-9]{5}"))
-        .with_columns(pl.col("token").str.extract_all(_TOKEN))
+        .with_columns(pl.col("token").str.extract_all(_WORD))
         .explode("token")
         .filter(pl.col("token").str.len_bytes() >= 11)
     )

@@ -142,8 +142,8 @@ RULES: dict[str, Rule] = {
         "26.4",
         HARD,
         "与已出域的“{release}”相减，可得到少于 {threshold} 人的 {count} 个差额。",
-        "Subtracted from release “{release}” this gives {count} differences of fewer than {threshold} entities.",
-        "沿用已出域的范围，或使差额达到门限 / Keep the released scope, or make differences reach the threshold",
+        "Subtracted from release “{release}” this leaves fewer than {threshold} entities ({count} times).",
+        "沿用已出域的范围，或使差额达到门限 / Keep the released scope, or make differences larger",
     ),
     "CROSS_BORDER": Rule(
         "26.5",

@@ -34,7 +34,8 @@ def norm(column: str, kind: str) -> str:
     if kind.upper() in ("FLOAT", "DOUBLE") or kind.upper().startswith("DECIMAL"):
         return (
             f"CASE WHEN {column} = trunc({column}) AND abs({column}) < 1e15 "
-            f"THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE CAST(CAST({column} AS DOUBLE) AS VARCHAR) END"
+            f"THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) "
+            f"ELSE CAST(CAST({column} AS DOUBLE) AS VARCHAR) END"
         )
     if kind.upper() == "VARCHAR":
         return f"nullif(nfc_normalize(trim({column})), '')"
@@ -47,7 +48,9 @@ class Engine:
     """One in-memory DuckDB. ``rows`` runs a query and gives all its rows."""
 
     def __init__(self) -> None:
-        self.connection = duckdb.connect(":memory:", config={"threads": 2, "autoinstall_known_extensions": False})
+        self.connection = duckdb.connect(
+            ":memory:", config={"threads": 2, "autoinstall_known_extensions": False}
+        )
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of ``sql`` (fetched whole: an open result would block the next register)."""
@@ -95,7 +98,8 @@ class RawIndex:
             if self.path.read_bytes()[:4] == b"PAR1":
                 source = str(self.path).replace("'", "''")
                 self.engine.connection.execute(
-                    f"CREATE VIEW {self.view} AS SELECT * EXCLUDE (file_row_number), file_row_number AS __row "
+                    f"CREATE VIEW {self.view} AS "
+                    f"SELECT * EXCLUDE (file_row_number), file_row_number AS __row "
                     f"FROM read_parquet('{source}', file_row_number = true)"
                 )
                 return

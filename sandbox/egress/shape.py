@@ -99,15 +99,14 @@ def _contained(index: RawIndex, view: str, columns: list[str]) -> dict[str, dict
         if not total:
             continue
         hits = engine.rows(
-            f"SELECT d.c, count(*) FROM {distinct} o JOIN {index.dictionary} d USING (v) WHERE {margin} GROUP BY d.c"
+            f"SELECT d.c, count(*) FROM {distinct} o JOIN {index.dictionary} d USING (v) "
+            f"WHERE {margin} GROUP BY d.c"
         )
         found[column] = {index.columns[int(c)]: count / total for c, count in hits if count / total >= SHARE}
     return found
 
 
-def _assign(
-    index: RawIndex, names: dict[str, str], contained: dict[str, dict[str, float]]
-) -> dict[str, str]:
+def _assign(index: RawIndex, names: dict[str, str], contained: dict[str, dict[str, float]]) -> dict[str, str]:
     """One raw column for each output column: same name first, then the most specific."""
     order = sorted(
         ((key, raw) for key, found in contained.items() for raw in found),
@@ -146,7 +145,8 @@ def _band_sql(index: RawIndex, name: str, values: list[str]) -> tuple[str, str] 
             whole = closed and "." not in band.group(2) and not value.strip().endswith("]")
             upper = f"< {high + 1}" if whole else ("<= " if closed else "< ") + str(high)
             arms.append(
-                f"WHEN {quote(raw)} {'>=' if closed_left else '>'} {low} AND {quote(raw)} {upper} THEN '{quoted}'"
+                f"WHEN {quote(raw)} {'>=' if closed_left else '>'} {low} AND {quote(raw)} {upper} "
+                f"THEN '{quoted}'"
             )
             continue
         for pattern, sign in _OPEN:
@@ -161,7 +161,9 @@ def _band_sql(index: RawIndex, name: str, values: list[str]) -> tuple[str, str] 
     return raw, f"CASE {' '.join(arms)} END"
 
 
-def _unpivot(index: RawIndex, frame: pl.DataFrame, names: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]]:
+def _unpivot(
+    index: RawIndex, frame: pl.DataFrame, names: dict[str, str]
+) -> tuple[pl.DataFrame, dict[str, str]]:
     """A cross table laid out long, if headers of its numeric columns are values of one raw column."""
     number = [k for k in names if as_numbers(frame[k]).drop_nulls().len() >= max(1, frame.height // 2)]
     heads = {k: names[k] for k in number}
@@ -169,7 +171,8 @@ def _unpivot(index: RawIndex, frame: pl.DataFrame, names: dict[str, str]) -> tup
         return frame, names
     wanted = ", ".join("?" for _ in heads)
     hits = index.engine.rows(
-        f"SELECT c, list(v) FROM {index.dictionary} WHERE v IN ({wanted}) GROUP BY c ORDER BY count(*) DESC, c",
+        f"SELECT c, list(v) FROM {index.dictionary} WHERE v IN ({wanted}) "
+        f"GROUP BY c ORDER BY count(*) DESC, c",
         list(heads.values()),
     )
     if not hits or len(hits[0][1]) < 2 or len(hits[0][1]) < 0.5 * len(heads):
@@ -194,7 +197,8 @@ def _unpivot(index: RawIndex, frame: pl.DataFrame, names: dict[str, str]) -> tup
 def recount(shape: Shape, select: str, empty: Any = None, per_entity: str = "") -> pl.Series:
     """``select`` (an aggregate over the raw rows ``r``) for the cell of each row of the shape.
 
-    With ``per_entity`` (an aggregate) the rows are first summed up to one value ``s`` an entity. A margin label, or an empty cell where the raw column has no missing values, stands for all values.
+    With ``per_entity`` (an aggregate) the rows are first summed up to one value ``s`` an entity.
+    A margin label, or an empty cell where the raw column has no missing values, stands for all values.
     """
     index, engine = shape.index, shape.index.engine
     keys = list(shape.dims)
@@ -215,7 +219,9 @@ def recount(shape: Shape, select: str, empty: Any = None, per_entity: str = "") 
     parts = []
     for pattern in patterns[:64]:
         kept = [k for k, free in zip(keys, pattern, strict=True) if not free]
-        here = " AND ".join(f"{wild[k]} = {str(bool(free)).lower()}" for k, free in zip(keys, pattern, strict=True))
+        here = " AND ".join(
+            f"{wild[k]} = {str(bool(free)).lower()}" for k, free in zip(keys, pattern, strict=True)
+        )
         group = ", ".join(f"{shape.dims[k]} AS {k}" for k in kept)
         by = f"GROUP BY {', '.join(str(i + 1) for i in range(len(kept)))}" if kept else ""
         lead = f"{group}, " if kept else ""
@@ -300,15 +306,17 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
     for k in matched:
         # A number without a name is a dimension only when the rows need it to be told apart.
-        if k not in shape.dims and k not in shape.confirmed and k not in count_like and k not in text:
-            if not _unique(frame, [*shape.dims, *others]) and names[k] not in declared.measures:
-                use(k)
+        settled = k in shape.dims or k in shape.confirmed or k in count_like or k in text
+        if settled or names[k] in declared.measures:
+            continue
+        if not _unique(frame, [*shape.dims, *others]):
+            use(k)
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
     shape.measures = [k for k in names if k not in text and k not in shape.dims and k not in shape.counts]
     unique = _unique(frame, [*shape.dims, *others])
     least = shape.n.drop_nulls().min()
     supported = least is not None and float(least) >= context.min_cell(index.name)  # type: ignore[arg-type]
-    stated = bool(declared.counts) or declared.kind in ("aggregate", "table") and shape.declared
+    stated = bool(declared.counts) or (declared.kind in ("aggregate", "table") and shape.declared)
     shape.aggregate = unique and (bool(shape.counts) or supported or stated or frame.height <= 1)
     return shape
 

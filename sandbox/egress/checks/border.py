@@ -14,7 +14,9 @@ from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
 from sandbox.egress.messages import finding
 
-_LINK = re.compile(r"(!\[[^\]]*\]\(\s*|<img[^>]*src\s*=\s*[\"']?)?(?:https?|ftp|wss?):?//([A-Za-z0-9.\-]+)", re.I)
+_LINK = re.compile(
+    r"(!\[[^\]]*\]\(\s*|<img[^>]*src\s*=\s*[\"']?)?(?:https?|ftp|wss?):?//([A-Za-z0-9.\-]+)", re.I
+)
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:

@@ -21,9 +21,7 @@ def _rows(mask: pl.Series) -> list[int]:
 def suppressed(shape: Shape) -> pl.Series:
     """Rows whose every count and measure is blank or no number."""
     shown = [*shape.counts, *shape.measures]
-    shown += [
-        k for k in shape.names if k not in shape.dims and k not in shown and k not in shape.others
-    ]
+    shown += [k for k in shape.names if k not in shape.dims and k not in shown and k not in shape.others]
     if not shown:
         return pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
     blank = [shape.numbers(k).is_null() for k in shown]
@@ -33,7 +31,9 @@ def suppressed(shape: Shape) -> pl.Series:
     return result
 
 
-def _stated(table: Table, declared: Declared, shape: Shape | None, name: str, threshold: float) -> Severity | None:
+def _stated(
+    table: Table, declared: Declared, shape: Shape | None, name: str, threshold: float
+) -> Severity | None:
     """How grave a stated count below the threshold is: certain counts are hard, guessed ones held."""
     if name in declared.counts:
         return Severity.HARD
@@ -97,7 +97,12 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
     hidden = suppressed(shape)
     small = (shape.n > 0) & (shape.n < threshold) & ~hidden
     if bool(small.any()):
-        evidence = {"count": int(small.sum()), "threshold": threshold, "rows": _rows(small), "basis": "recount"}
+        evidence = {
+            "count": int(small.sum()),
+            "threshold": threshold,
+            "rows": _rows(small),
+            "basis": "recount",
+        }
         yield finding("SMALL_CELL", document.shown, table.part, evidence)
     zero = ((shape.n == 0) & ~hidden) | _concentrated(shape)
     if bool(zero.any()):
@@ -112,7 +117,12 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
         values = shape.numbers(k)
         few = (values > 0) & (values < threshold)
         if shape.names[k] == "value" and whole(values) and bool(few.any()):
-            evidence = {"count": int(few.sum()), "threshold": threshold, "rows": _rows(few), "basis": "unnamed"}
+            evidence = {
+                "count": int(few.sum()),
+                "threshold": threshold,
+                "rows": _rows(few),
+                "basis": "unnamed",
+            }
             yield finding("SMALL_CELL", document.shown, table.part, evidence, Severity.HOLD)
     for k in [] if shape.others else shape.counts:
         stated = shape.numbers(k)
@@ -120,7 +130,11 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
         off = (stated - shape.n.cast(pl.Float64)).abs() >= max(base, 0.5)
         if bool(off.any()):
             by_rows = bool(((stated - shape.rows_n.cast(pl.Float64)).abs() < max(base, 0.5)).all())
-            evidence = {"count": int(off.sum()), "rows": _rows(off), "counted": "rows" if by_rows else "unknown"}
+            evidence = {
+                "count": int(off.sum()),
+                "rows": _rows(off),
+                "counted": "rows" if by_rows else "unknown",
+            }
             yield finding("COUNT_MISMATCH", document.shown, table.part, evidence)
 
 

@@ -18,13 +18,17 @@ _MOST_DIMENSIONS = 4  # subsets of shared dimensions compared: at most 2^4
 
 
 def _counts(shape: Shape) -> dict[str, pl.DataFrame]:
-    """Cells of the full cross (no margins) as raw column -> value, with each stated count; else the recount."""
+    """Cells without margins as raw column -> value, with each stated count; else the recount."""
     frame = shape.frame.select(
-        pl.col(k).cast(pl.String).fill_null("").alias(raw) for k, raw in shape.raw_of.items() if k in shape.dims
+        pl.col(k).cast(pl.String).fill_null("").alias(raw)
+        for k, raw in shape.raw_of.items()
+        if k in shape.dims
     )
     inside = pl.Series([True] * frame.height, dtype=pl.Boolean)
     for name in frame.columns:
-        inside = inside & ~frame[name].map_elements(lambda v: bool(MARGIN.fullmatch(v)) or v == "", pl.Boolean)
+        inside = inside & ~frame[name].map_elements(
+            lambda v: bool(MARGIN.fullmatch(v)) or v == "", pl.Boolean
+        )
     columns = {shape.names[k]: shape.numbers(k) for k in shape.counts} or {"": shape.n.cast(pl.Float64)}
     return {name: frame.with_columns(__n=values).filter(inside) for name, values in columns.items()}
 
@@ -47,8 +51,10 @@ def _differences(new: pl.DataFrame, old: pl.DataFrame, threshold: float) -> int:
                 frame.group_by(keys).agg(pl.col("__n").sum()) if keys else frame.select(pl.col("__n").sum())
                 for frame in (new, old)
             ]
-            both = pair[0].join(pair[1], on=list(keys), how="inner", suffix="_old") if keys else pl.concat(
-                [pair[0], pair[1].rename({"__n": "__n_old"})], how="horizontal"
+            both = (
+                pair[0].join(pair[1], on=list(keys), how="inner", suffix="_old")
+                if keys
+                else pl.concat([pair[0], pair[1].rename({"__n": "__n_old"})], how="horizontal")
             )
             gap = (both["__n"] - both["__n_old"]).abs()
             found += int(((gap >= 1) & (gap < threshold)).sum())

@@ -1,4 +1,5 @@
-"""Families 2 and 3: digests of raw identifiers, whole or cut, in hex or base64, plain or with a guessable salt."""
+"""Families 2 and 3: digests of raw identifiers, whole or cut, in hex or base64, plain or with a guessable
+salt."""
 
 from __future__ import annotations
 
@@ -26,7 +27,20 @@ _SAMPLE = 300_000  # digests tried with salts for a raw column; a long column of
 _COMMON = ("md5", "sha1", "sha256", "sm3")
 _SALTS = tuple(
     [str(year) for year in range(2015, 2031)]
-    + ["salt", "SALT", "secret", "pepper", "123456", "password", "admin", "test", "key", "hash", "data", "guizhou"]
+    + [
+        "salt",
+        "SALT",
+        "secret",
+        "pepper",
+        "123456",
+        "password",
+        "admin",
+        "test",
+        "key",
+        "hash",
+        "data",
+        "guizhou",
+    ]
     + ["gz", "chengdu", "guangdong", "sandbox", "project", "id", "phone", "mobile", "0", "1", "abc", "abc123"]
 )
 
@@ -103,7 +117,9 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
     for source in sources(document, context):
         tokens = set(source.values)
         if not source.cells:
-            tokens |= {part for value in source.values for part in re.findall(r"[0-9A-Za-z+/_\-]{11,}={0,2}", value)}
+            tokens |= {
+                part for value in source.values for part in re.findall(r"[0-9A-Za-z+/_\-]{11,}={0,2}", value)
+            }
         digests = [digest for token in tokens if (digest := _digest(token.strip())) is not None]
         if not digests:
             continue

@@ -18,7 +18,9 @@ from sandbox.egress.messages import finding
 _FORMULA = r"^\s*(?:[=@].*[A-Za-z(|]|[+\-][^0-9.\s][^\s]*[(|!])"
 _NUMERAL = r"^[-+]?[0-9.]+[eE][-+]?[0-9]{3,}$"
 _SECRET = re.compile(
-    r"(?:绝\s*密|机\s*密|秘\s*密)\s*[★☆*＊]|^\s*(?:绝\s*密|机\s*密|秘\s*密)\s*$|\bTOP SECRET\b|内部资料.{0,4}(?:不得|严禁)外传"
+    r"(?:绝\s*密|机\s*密|秘\s*密)\s*[★☆*＊]|"
+    r"^\s*(?:绝\s*密|机\s*密|秘\s*密)\s*$|\bTOP SECRET\b|"
+    r"内部资料.{0,4}(?:不得|严禁)外传"
 )
 
 
@@ -38,7 +40,9 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         for number, name in enumerate(table.columns):
             if table.data[name].dtype == pl.String:
                 values = table.cells[name].unique().drop_nulls()
-                texts += [(f"column {number + 1}", v) for v in values if "密" in v or "SECRET" in v or "内部" in v]
+                texts += [
+                    (f"column {number + 1}", v) for v in values if "密" in v or "SECRET" in v or "内部" in v
+                ]
     folded = fold(pl.Series([text for _, text in texts], dtype=pl.String))
     marks = [where for (where, _), text in zip(texts, folded, strict=True) if _SECRET.search(text)]
     if marks:

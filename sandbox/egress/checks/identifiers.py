@@ -171,10 +171,14 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         values = source.values
         if source.cells and len(values) > 1 and bool(values.str.contains(r"^[A-Za-z0-9+/_\-=]{16,}$").all()):
             values = values.append(pl.Series(["".join(values)], dtype=pl.String))
-        where, texts, chains = expand(values, context.decode_budget)
+        _, texts, chains = expand(values, context.decode_budget)
         if context.decode_budget[0] < 0:
             yield finding(
-                "BUDGET", document.shown, source.where, why_zh="编码内容过多", why_en="too much encoded content"
+                "BUDGET",
+                document.shown,
+                source.where,
+                why_zh="编码内容过多",
+                why_en="too much encoded content",
             )
         if texts:
             decoded = Source(source.where, source.header, pl.Series(texts, dtype=pl.String), [], False)

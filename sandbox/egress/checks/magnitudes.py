@@ -17,14 +17,16 @@ from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import RawIndex, numeric, quote
 from sandbox.egress.shape import Shape, as_numbers, best, recount, tame
 
-_EXTREME = re.compile(r"(?:^|[^a-z])(?:min|max|minimum|maximum|lowest|highest)(?:[^a-z]|$)|最大|最小|最高|最低", re.I)
+_EXTREME = re.compile(
+    r"(?:^|[^a-z])(?:min|max|minimum|maximum|lowest|highest)(?:[^a-z]|$)|最大|最小|最高|最低", re.I
+)
 _MOST_COLUMNS = 24
 
 
 def _tolerance(values: pl.Series) -> pl.Series:
     """Half a unit of the last digit written, and a little of the value for floating point."""
     digits = values.drop_nulls().cast(pl.String).str.extract(r"\.(\d+)$", 1).str.len_chars().max()
-    unit = 10.0 ** -int(digits or 0)  # type: ignore[call-overload]
+    unit = 10.0 ** -int(str(digits or 0))
     return values.abs() * 1e-9 + (0.5 * unit if unit >= 1e-6 else 0.0) + 1e-9
 
 
@@ -37,7 +39,9 @@ def _same(stated: pl.Series, computed: pl.Series) -> float:
 
 
 def _numbers(index: RawIndex) -> list[str]:
-    names = [c for c in index.columns if numeric(index.kinds[c]) and c not in (*index.identifiers, index.entity)]
+    names = [
+        c for c in index.columns if numeric(index.kinds[c]) and c not in (*index.identifiers, index.entity)
+    ]
     return names[:_MOST_COLUMNS]
 
 
@@ -70,7 +74,12 @@ def _holders(shape: Shape, column: str, raw: str) -> pl.Series:
 
 
 def _measure(
-    document: Document, context: Context, table: Table, shape: Shape, column: str, facts: dict[str, pl.DataFrame]
+    document: Document,
+    context: Context,
+    table: Table,
+    shape: Shape,
+    column: str,
+    facts: dict[str, pl.DataFrame],
 ) -> Iterable[Finding]:
     stated = shape.numbers(column)
     hidden = suppressed(shape)
@@ -154,6 +163,12 @@ CHECK = Check(
     ("DOMINANCE", "EXTREME"),
     "table",
     run,
-    ("egress.dominance_n", "egress.dominance_k", "egress.p_percent", "egress.min_cell", "egress.min_cell_sensitive"),
+    (
+        "egress.dominance_n",
+        "egress.dominance_k",
+        "egress.p_percent",
+        "egress.min_cell",
+        "egress.min_cell_sensitive",
+    ),
     raw=True,
 )

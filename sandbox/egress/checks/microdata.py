@@ -1,4 +1,4 @@
-"""Row-level outputs: k-anonymity and distinct l-diversity over entities, else held for the anonymity verdict."""
+"""Row-level outputs: k-anonymity and distinct l-diversity over entities, else held for a verdict."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def quasi_columns(shape: Shape, declared: Declared) -> list[str]:
     else:
         skip = {*index.sensitive, *index.identifiers, index.entity}
         chosen = {
-            k for k, raw in raw_of.items() if raw not in skip and 2 * shape.frame[k].n_unique() < shape.frame.height
+            k
+            for k, raw in raw_of.items()
+            if raw not in skip and 2 * shape.frame[k].n_unique() < shape.frame.height
         }
     chosen |= {k for k, name in shape.names.items() if name in declared.dimensions}
     return [k for k in shape.names if k in chosen]

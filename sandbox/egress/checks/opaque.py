@@ -15,8 +15,11 @@ from sandbox.egress.messages import finding
 from sandbox.egress.shape import recognise
 
 _ROWS = 10
-_TOKEN = r"^(?:[0-9A-Za-z+/_\-=:.{}]*[0-9][0-9A-Za-z+/_\-=:.{}]*|[0-9A-Fa-f]+|[A-Za-z0-9+/=]{16,})$"
-_DATE = r"^\d{4}[-/.年]\d{1,2}(?:[-/.月]\d{1,2}日?)?(?:[T ]\d{2}:\d{2}.*)?$|^\d{4}[-/]\d{2,4}.*$|^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}.*$|^[\d.,:%\-/ ]{0,9}$"
+_MIXED = r"^(?:[0-9A-Za-z+/_\-=:.{}]*[0-9][0-9A-Za-z+/_\-=:.{}]*|[0-9A-Fa-f]+|[A-Za-z0-9+/=]{16,})$"
+_DATE = (
+    r"^\d{4}[-/.年]\d{1,2}(?:[-/.月]\d{1,2}日?)?(?:[T ]\d{2}:\d{2}.*)?$|"
+    r"^\d{4}[-/]\d{2,4}.*$|^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}.*$|^[\d.,:%\-/ ]{0,9}$"
+)
 _LONG = re.compile(r"[A-Za-z0-9+/_\-=]{64,}")
 
 
@@ -27,7 +30,7 @@ def _opaque(values: pl.Series, number: bool) -> bool:
     if number:
         return bool(known.str.contains(r"^-?[0-9]{10,}$").mean() > 0.9)  # type: ignore[operator]
     long = known.str.len_chars() >= 8
-    return bool((long & known.str.contains(_TOKEN) & ~known.str.contains(_DATE)).mean() > 0.9)  # type: ignore[operator]
+    return bool((long & known.str.contains(_MIXED) & ~known.str.contains(_DATE)).mean() > 0.9)  # type: ignore[operator]
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:

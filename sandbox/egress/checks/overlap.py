@@ -46,16 +46,21 @@ def _projection(shape: Shape) -> bool:
         return False
     keys = ", ".join(matched)
     ours = f"SELECT {_tuples(shape, matched, shape.view)} FROM {shape.view}"
-    theirs = f"SELECT {', '.join(f'{index.value(raw)} AS {k}' for k, raw in matched.items())} FROM {index.view}"
+    theirs = (
+        f"SELECT {', '.join(f'{index.value(raw)} AS {k}' for k, raw in matched.items())} FROM {index.view}"
+    )
     excess = index.engine.rows(
-        f"SELECT sum(greatest(o.n - coalesce(r.n, 0), 0)) FROM (SELECT {keys}, count(*) n FROM ({ours}) GROUP BY ALL) o "
+        f"SELECT sum(greatest(o.n - coalesce(r.n, 0), 0)) "
+        f"FROM (SELECT {keys}, count(*) n FROM ({ours}) GROUP BY ALL) o "
         f"LEFT JOIN (SELECT {keys}, count(*) n FROM ({theirs}) GROUP BY ALL) r ON "
         + " AND ".join(f"o.{k} IS NOT DISTINCT FROM r.{k}" for k in matched)
     )[0][0]
     return int(excess or 0) <= shape.frame.height // 100
 
 
-def _hits(shape: Shape, equal: dict[str, str], near: dict[str, tuple[str, float]], view: str, k: float) -> int:
+def _hits(
+    shape: Shape, equal: dict[str, str], near: dict[str, tuple[str, float]], view: str, k: float
+) -> int:
     """Rows of ``view`` whose tuple is carried by at least one and fewer than ``k`` raw entities.
 
     ``near`` columns need only lie within a distance of the raw value (rounding).
@@ -117,11 +122,16 @@ def _rounded(shape: Shape) -> dict[str, tuple[str, float]]:
                 continue
             values = ", ".join(str(v) for v in shape.numbers(k).drop_nulls().unique().head(2000))
             column = f"CAST({quote(raw)} AS DOUBLE)"
-            grid = f"SELECT DISTINCT round({column} / {base}) FROM {index.view} UNION SELECT DISTINCT floor({column} / {base}) FROM {index.view}"
+            grid = " UNION ".join(
+                f"SELECT DISTINCT {how}({column} / {base}) FROM {index.view}" for how in ("round", "floor")
+            )
             total, hit = index.engine.rows(
-                f"SELECT count(*), count(*) FILTER (WHERE round(v / {base}) IN ({grid})) FROM (SELECT unnest([{values}]) AS v)"
+                f"SELECT count(*), count(*) FILTER (WHERE round(v / {base}) IN ({grid})) "
+                f"FROM (SELECT unnest([{values}]) AS v)"
             )[0]
-            if hit >= 0.9 * total and (tame(raw) in tame(shape.names[k]) or index.cardinality.get(raw, 0) >= 100):
+            if hit >= 0.9 * total and (
+                tame(raw) in tame(shape.names[k]) or index.cardinality.get(raw, 0) >= 100
+            ):
                 found[k] = (raw, base)
                 taken.add(raw)
                 break
@@ -145,16 +155,16 @@ def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
     specific = {
         c
         for c, raw in shape.matched.items()
-        if c not in shape.dims and shape.frame[c].dtype.is_numeric() and numeric(index.kinds[raw])
+        if c not in shape.dims
+        and shape.frame[c].dtype.is_numeric()
+        and numeric(index.kinds[raw])
         and _sparse(shape, c, raw)
     }
     sure = {
         c: raw
         for c, raw in shape.matched.items()
         if c not in shape.confirmed
-        and (
-            c in specific or not shape.frame[c].dtype.is_numeric() or tame(shape.names[c]) == tame(raw)
-        )
+        and (c in specific or not shape.frame[c].dtype.is_numeric() or tame(shape.names[c]) == tame(raw))
         and not (shape.aggregate and c in shape.counts and c not in specific)
     }
     bare = {c: r for c, r in shape.matched.items() if c not in sure and c not in shape.confirmed}
@@ -191,7 +201,11 @@ def _run_table(document: Document, context: Context, table: Table) -> Iterable[F
             shape, context.number("egress.k_min"), context.number("egress.raw_overlap_columns")
         )
         if count > context.number("egress.raw_overlap_rows"):
-            evidence = {"count": count, "columns": columns, "threshold": context.number("egress.raw_overlap_rows")}
+            evidence = {
+                "count": count,
+                "columns": columns,
+                "threshold": context.number("egress.raw_overlap_rows"),
+            }
             yield finding("RAW_OVERLAP", document.shown, table.part, evidence, raw=index.name)
 
 

@@ -77,9 +77,9 @@ def _records(value: Any) -> list[dict[str, Any]] | None:
         if len(rows) == len(data) > 0 and all(_scalar(cell) for row in rows for cell in row):
             return [dict(zip(columns, row, strict=True)) for row in rows]
     lists = list(value.values())
-    if all(isinstance(v, list) and len(v) == len(lists[0]) > 1 for v in lists):
-        if all(_scalar(cell) for column in lists for cell in column):
-            return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)]
+    equal = all(isinstance(v, list) and len(v) == len(lists[0]) > 1 for v in lists)
+    if equal and all(_scalar(cell) for column in lists for cell in column):
+        return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)]
     return _tree(value)
 
 

@@ -20,7 +20,9 @@ COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 def _cells(line: str) -> list[str]:
     marked = re.sub(r"\\\|", "\x00", line.strip())
-    return [cell.replace("\x00", "|").strip() for cell in marked.removeprefix("|").removesuffix("|").split("|")]
+    return [
+        cell.replace("\x00", "|").strip() for cell in marked.removeprefix("|").removesuffix("|").split("|")
+    ]
 
 
 def _pieces(text: str) -> list[Piece]:

@@ -42,6 +42,6 @@ def table(part: str, names: list[str], columns: list[pl.Series], budget: Budget)
     cells = [column.set(column == "", None) for column in columns]
     return Table(
         part,
-        pl.DataFrame({name: cell for name, cell in zip(tidy, cells, strict=True)}),
+        pl.DataFrame(dict(zip(tidy, cells, strict=True))),
         pl.DataFrame({name: typed(cell) for name, cell in zip(tidy, cells, strict=True)}),
     )
