@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 import socket
@@ -245,20 +246,25 @@ class DockerExecutor:
     def _wait(self, api: docker.APIClient, task: Task) -> None:
         """Until the container has ended or its time is over; then nothing of it runs any more."""
         away_since: float | None = None
+        container, deadline = "", math.inf
         while True:
             try:
                 report = self._report(api, task.id)
                 away_since = None
                 if report is None or not report["State"]["Running"]:
                     break
+                container = report["Id"]
                 limit = float(report["Config"]["Labels"]["sandbox.seconds"])
-                left = seconds_of(report["State"]["StartedAt"]) + limit - time.time()
+                deadline = seconds_of(report["State"]["StartedAt"]) + limit
+                left = deadline - time.time()
                 if left <= 0:
-                    self._kill(api, report["Id"])
+                    self._kill(api, container)
                     continue
                 with suppress(requests.exceptions.ReadTimeout):
-                    api.wait(report["Id"], timeout=min(left, WAIT_SECONDS))
+                    api.wait(container, timeout=min(left, WAIT_SECONDS))
             except (APIError, requests.RequestException):
+                if time.time() >= deadline:
+                    kernel.kill_all(container)  # the clock does not wait for the engine
                 away_since = away_since or time.monotonic()
                 if time.monotonic() - away_since > AWAY_SECONDS:
                     raise

@@ -183,9 +183,10 @@ class TaskFolder:
 
     def remove(self) -> None:
         """Remove everything of the task; mounts go first, or their sources would be emptied."""
-        mounts.unmount_below(self.path)
-        if mounts.mounted_below(self.path):
-            raise fail("ISOLATION_UNAVAILABLE", missing="umount")
+        try:
+            mounts.unmount_below(self.path)
+        except OSError as error:
+            raise fail("ISOLATION_UNAVAILABLE", missing="umount") from error
         if self.path.exists():
             shutil.rmtree(self.path)
 

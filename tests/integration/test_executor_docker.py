@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -492,6 +493,81 @@ def test_an_engine_that_is_away_for_a_moment_is_waited_for(
     monkeypatch.setattr(prober, "_report", sometimes)
     assert prober.run(task).end is End.SUCCEEDED
     assert len(calls) >= 4
+
+
+def test_the_clock_does_not_wait_for_an_engine_that_is_away(
+    prober: ProbeExecutor, monkeypatch: pytest.MonkeyPatch, engine_api: docker.APIClient
+) -> None:
+    task = prober.task(SLEEP.format(seconds=600), seconds=2)
+    monkeypatch.setattr(docker_executor, "AWAY_SECONDS", 4.0)
+    future = in_background(prober, task)
+    [container] = containers(engine_api, prober)
+
+    def away(*_: object, **__: object) -> None:
+        raise docker_executor.requests.ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(docker_executor.docker.APIClient, "wait", away)
+        patch.setattr(prober, "_report", away)
+        with pytest.raises(Unavailable) as caught:
+            future.result(timeout=20)
+    assert caught.value.code == "ENGINE_UNREACHABLE"
+    assert kernel.processes(container["Id"]) == set()
+    assert prober.run(task).end is End.TIMED_OUT
+
+
+def test_an_engine_that_answers_but_does_not_speak_is_said_so(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(str(tmp_path / "mute.sock"))
+        mute.listen()
+
+        def hang_up() -> None:
+            for _ in range(2):
+                mute.accept()[0].close()
+
+        with ThreadPoolExecutor(1) as pool:
+            done = pool.submit(hang_up)
+            with pytest.raises(Unavailable) as caught:
+                DockerExecutor(tmp_path, engine=f"unix://{tmp_path}/mute.sock").image("job")
+            done.result(timeout=10)
+    assert caught.value.code == "ENGINE_UNREACHABLE"
+
+
+def test_ids_that_are_none_are_refused(executor: DockerExecutor) -> None:
+    for call in (executor.stop, executor.discard):
+        with pytest.raises(Invalid) as caught:
+            call("../elsewhere")
+        assert caught.value.code == "TASK_INVALID"
+
+
+def test_a_task_that_cannot_be_killed_is_said_so(
+    prober: ProbeExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = prober.task(SLEEP.format(seconds=600))
+    future = in_background(prober, task)
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "kill_all", lambda *_: False)
+        with pytest.raises(Unavailable) as caught:
+            prober.stop(task.id)
+        assert caught.value.details == {"missing": "kill"}
+        with pytest.raises(Unavailable):  # the waiter must not collect beside a process that may live
+            future.result(timeout=20)
+    assert prober.run(task).end is End.STOPPED
+
+
+def test_mounts_that_stay_keep_the_folder(prober: ProbeExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = prober.task("pass")
+    prober.run(task)
+
+    def busy(_: Path) -> None:
+        raise OSError(16, "Device or resource busy")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mounts, "unmount_below", busy)
+        with pytest.raises(Unavailable) as caught:
+            prober.discard(task.id)
+    assert caught.value.details == {"missing": "umount"}
+    assert prober.known() == [task.id]
 
 
 def test_the_real_entry_runs_a_statement(executor: DockerExecutor, tmp_path: Path) -> None:
