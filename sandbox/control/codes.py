@@ -1,6 +1,6 @@
 """Error codes of the control plane itself."""
 
-from sandbox.core.errors import Conflict, Forbidden, Internal, Invalid, define
+from sandbox.core.errors import Conflict, Forbidden, Internal, Invalid, NotFound, define
 
 define(
     Forbidden,
@@ -17,6 +17,10 @@ define(
     Invalid,
     SETTINGS=("设置 {name} 有误：{why}。", "Setting {name} is wrong: {why}."),
     TOO_LARGE=("内容超过 {max} 字节，请减小。", "More than {max} bytes were sent; send less."),
+)
+define(
+    NotFound,
+    NO_ROUTE=("没有这个地址或方法（{status}）。", "There is no such address or method ({status})."),
 )
 define(
     Conflict,

@@ -18,11 +18,11 @@ from typing import Any
 import rfc8785
 from pydantic import BaseModel, ValidationError
 
-from sandbox.control.kinds import KINDS, kind_of
+from sandbox.control.kinds import kind_of
 from sandbox.core.actor import SYSTEM, Actor, Role
 from sandbox.core.calendar import Calendar
 from sandbox.core.errors import SandboxError, fail
-from sandbox.core.lifecycle import Case, Command, Kind, Policy, Transition, World
+from sandbox.core.lifecycle import Case, Command, Guard, Kind, Policy, Transition, World
 from sandbox.core.records import signed
 from sandbox.core.resource import Entry, Resource
 from sandbox.store import Reader, Store, Writer
@@ -142,6 +142,23 @@ class Control:
         if actor.role == Role.SYSTEM:
             return True
         return kind_of(resource.kind).visible(actor, resource, world)
+
+    def ask(self, actor: Actor, kind: str, id: str, event: str, guards: Sequence[Guard]) -> None:
+        """Whether ``event`` is in the table for this state and role and ``guards`` let the actor; logs a refusal."""
+        try:
+            with self.store.read() as reader:
+                sight = Sight(reader)
+                present = reader.get(kind, id)
+                if present is None or not self.sees(actor, present, sight):
+                    raise fail("NOT_FOUND", kind=kind, id=id)
+                row = self._row(kind_of(kind), event, present)
+                self._role(actor, row)
+                case = Case(present, actor, None, self.policy, self.clock(), sight, self.term)
+                for guard in guards:
+                    guard(case)
+        except SandboxError as error:
+            self.note(actor, event, f"{kind}/{id}", reason=error.code)
+            raise
 
     def note(self, actor: Actor, action: str, object: str, *, reason: str = "", **details: Any) -> None:
         """An audit entry for what changes no state: a sign-in, a read of evidence, a refusal."""
@@ -264,6 +281,12 @@ class Control:
         return f"{kind_of(kind).prefix}-{secrets.token_hex(5)}"
 
     @staticmethod
+    def _role(actor: Actor, row: Transition) -> None:
+        if actor.role not in row.by:
+            may = ", ".join(sorted(str(role) for role in row.by))
+            raise fail("ROLE", role=str(actor.role), event=row.event, may=may)
+
+    @staticmethod
     def _row(table: Kind, event: str, present: Resource) -> Transition:
         row = table.row(event, present.state)
         if row is None:
@@ -381,6 +404,3 @@ class Control:
             request=request,
             details=dict(details or {}),
         )
-
-
-__all__ = ["KINDS", "Control", "Sight"]

@@ -16,6 +16,7 @@ What has left is not here: only the gate knows that folder.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import shutil
@@ -43,7 +44,7 @@ class Places:
         """The hex of a 256-bit key of this workspace, made when first asked for; it dies with the workspace."""
         folder = self.agreements / agreement / scenario / "keys"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / name
+        path = folder / hashlib.sha256(name.encode()).hexdigest()[:32]  # the name is the recipe's to choose
         part = folder / f".part-{secrets.token_hex(8)}"
         part.touch(0o600)
         part.write_text(secrets.token_hex(32))
@@ -80,7 +81,7 @@ class Places:
         shutil.rmtree(self.assembled / task, ignore_errors=True)
 
     def inventory(self, agreement: str) -> list[dict[str, Any]]:
-        """Every file kept under an agreement: scenario, kind of place, name (a hash, or a key's name), bytes."""
+        """Every file kept under an agreement: scenario, kind of place, name (a hash), bytes."""
         folder = self.agreements / agreement
         return [
             {

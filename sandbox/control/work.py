@@ -511,7 +511,8 @@ class Work:
     def seal(self, agreement: Resource) -> bool:
         """Seal the log: the signed head, and the day before which nothing of it is purged (R-261)."""
         head = self.control.store.checkpoint()
-        years = int(self.control.policy.get("logs.retention_years"))
+        get = self.control.policy.get
+        years = max(int(get("logs.retention_years")), int(get("logs.site_floor_years")))
         today: date = self.control.clock().date()
         seal = {
             "size": head.size,

@@ -1,0 +1,1 @@
+"""HTTP over the door: thin, no rule lives here."""

@@ -1,0 +1,105 @@
+"""The verbs of whoever runs a space: init, serve, worker, doctor, account."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sandbox.cli.client import Client
+
+app = typer.Typer()
+account = typer.Typer(no_args_is_help=True, help="账户 / accounts")
+
+
+@app.command()
+def init() -> None:
+    """建立空间：目录、密钥、数据库、首个管理员 / make a space; prints the first administrator's token, once."""
+    from sandbox.control.space import Settings, Space
+
+    token = Space.init(Settings.from_env())
+    typer.echo(token or "已存在 / exists already")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option()] = "127.0.0.1",
+    port: Annotated[int, typer.Option()] = 8070,
+) -> None:
+    """启动接口服务 / run the API."""
+    import uvicorn
+
+    from sandbox.api.app import create_app
+    from sandbox.control.space import Settings, Space
+    from sandbox.engine.durable import DurableEngine
+
+    settings = Settings.from_env()
+    space = Space(settings, engine=DurableEngine(settings.work_database, settings.node))
+    uvicorn.run(create_app(space), host=host, port=port, log_level="warning", access_log=False)
+
+
+@app.command()
+def worker() -> None:
+    """启动执行服务：作业、检查、放行、对账 / run the work: jobs, checks, releases, reconciliation."""
+    from sandbox.control.space import Settings, Space
+    from sandbox.engine.durable import DurableEngine
+    from sandbox.executor.docker import DockerExecutor
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
+    settings = Settings.from_env()
+    engine = DurableEngine(settings.work_database, settings.node, settings.slots)
+    space = Space(settings, engine=engine)
+    work, reconciler = space.worker(DockerExecutor(space.places.tasks))
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    engine.start(work.step)
+    try:
+        reconciler.run(stop)
+    finally:
+        engine.stop()
+
+
+@app.command()
+def doctor(lang: Annotated[str | None, typer.Option("--lang", help="zh | en")] = None) -> None:
+    """这台机器能保证什么 / what this machine guarantees, with the mend for what it does not."""
+    from sandbox.cli.language import language
+    from sandbox.control.space import Settings
+    from sandbox.executor.doctor import examine
+
+    chinese = language(lang) == "zh"
+    words = ("保证", "现状", "办法") if chinese else ("guarantee", "found", "mend")
+    table = Table("", *words)
+    found = examine(Settings.from_env().home / "doctor")
+    for row in found:
+        mend = "" if row.ok else (row.mend_zh if chinese else row.mend_en)
+        table.add_row("✓" if row.ok else "✗", row.zh if chinese else row.en, row.found, mend)
+    Console().print(table)
+    raise typer.Exit(0 if all(row.ok for row in found) else 1)
+
+
+@account.command(name="open")
+def open_account(id: str, name: str, person: str) -> None:
+    """开户 / a new account of one natural person."""
+    Client().call("POST", "/v1/accounts", json={"id": id, "name": name, "person": person})
+    typer.echo(id)
+
+
+@account.command(name="join")
+def join(id: str, organisation: str, role: str) -> None:
+    """加入单位并授予身份 / let it act for an organisation as a role."""
+    Client().call("POST", f"/v1/accounts/{id}/memberships", json={"organisation": organisation, "role": role})
+    typer.echo(f"{id} {role}@{organisation}")
+
+
+@account.command()
+def token(id: str, name: str = "cli", days: int = 90) -> None:
+    """签发访问令牌，仅显示一次 / a token, shown this once."""
+    typer.echo(
+        Client().call("POST", f"/v1/accounts/{id}/tokens", json={"name": name, "days": days}).json()["token"]
+    )

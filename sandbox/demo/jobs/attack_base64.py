@@ -1,0 +1,12 @@
+"""Attack: identity numbers hidden in base64, in what looks like a table of tokens."""
+
+import base64
+import csv
+
+import sandbox_job
+
+numbers = sandbox_job.table("residents").column("resident_id").to_pylist()[:200]
+with open(sandbox_job.output("tokens.csv"), "w", newline="", encoding="utf-8") as file:
+    writer = csv.writer(file)
+    writer.writerow(["token"])
+    writer.writerows([base64.b64encode(number.encode()).decode()] for number in numbers)

@@ -1,0 +1,77 @@
+"""Starts a space of its own for the demonstration: init, API, worker, each the public command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from sandbox.core.errors import fail
+
+COMMAND = [sys.executable, "-m", "sandbox.cli.main"]
+
+
+class DemoSpace:
+    """Processes and folder of one demonstration; ``stop`` ends exactly those that it started."""
+
+    def __init__(self, folder: Path, profile: Path) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700)
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.env = {
+            **os.environ,
+            "SANDBOX_HOME": str(folder / "space"),
+            "SANDBOX_PROFILE": str(profile),
+            "SANDBOX_URL": self.url,
+        }
+        self.env.pop("SANDBOX_DATABASE", None)
+        self.admin_token = self.run("init").strip()
+        self._processes = [
+            self._start("serve", "--port", str(port)),
+            self._start("worker"),
+        ]
+        self._ready()
+
+    def run(self, *words: str, ok: tuple[int, ...] = (0,), **env: str) -> str:
+        """One ``sandbox`` command; its standard output. Any other exit than ``ok`` is a defect."""
+        done = subprocess.run(
+            [*COMMAND, *words], env={**self.env, **env}, capture_output=True, text=True, check=False
+        )
+        if done.returncode not in ok:
+            raise RuntimeError(f"sandbox {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
+        return done.stdout
+
+    def stop(self) -> None:
+        """End the two processes."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _start(self, *words: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{words[0]}.log").open("ab")
+        return subprocess.Popen([*COMMAND, *words], env=self.env, stdout=log, stderr=log)
+
+    def _ready(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.url}/public/health", timeout=1).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        self.stop()
+        raise fail("SERVER_UNREACHABLE", url=self.url)

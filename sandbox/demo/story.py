@@ -1,0 +1,505 @@
+"""The path of one release, act by act, through the API alone; each act is one method of ``Story``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sandbox.core.errors import SandboxError
+from sandbox.demo.data import HERE, DataSet, code
+from sandbox.demo.space import DemoSpace
+from sandbox.demo.world import World, found
+
+POINTS_NOTE = {"zh": "已看证据", "en": "evidence read"}
+CONTRACT = hashlib.sha256("开发利用协议（演示）".encode()).hexdigest()
+
+
+@dataclass
+class Ledger:
+    """What the last page tells: what went in, what left, what was refused."""
+
+    went_in: list[tuple[str, int, str]] = field(default_factory=list)  # name, rows, hash
+    left: list[tuple[str, str, int]] = field(default_factory=list)  # file, hash, bytes
+    refused: list[tuple[str, str, str]] = field(default_factory=list)  # zh, en, code
+    facts: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Case:
+    """One data set on its way."""
+
+    data: DataSet
+    scenario: str = ""
+    supply: str = ""
+    product: str = ""
+    job: str = ""
+    request: str = ""
+
+    @property
+    def entry(self) -> str:
+        """The catalogue entry's id."""
+        return f"ce-{self.data.name}"
+
+    @property
+    def purpose(self) -> str:
+        """The one purpose of its scenario."""
+        return f"{self.data.name}-statistics"
+
+
+class Story:
+    """``acts`` lists the acts in order: Chinese, English, method."""
+
+    def __init__(self, space: DemoSpace, data: list[DataSet]) -> None:
+        self.space = space
+        self.cases = [Case(one) for one in data]
+        self.ledger = Ledger()
+        self.world: World
+        self.today = datetime.now(UTC).date()
+        self.acts = (
+            ("登记单位、开户", "Parties and accounts", self.parties),
+            ("目录：编制、确认、登记、纳入；负面清单", "Catalogue, negative list", self.catalogue),
+            ("授权运营协议", "Agreement", self.agreement),
+            ("场景：一场景一申请、一清单一审定", "Scenarios: one list, one determination", self.scenarios),
+            ("供给：签名清单、隔离、快照", "Supply: manifest, quarantine, snapshot", self.supplies),
+            ("初级加工（脱敏配方）", "Primary processing (recipe)", self.primary),
+            ("作业：容器内运行", "Jobs in containers", self.jobs),
+            ("出域检查", "Egress check", self.check),
+            ("人工评审：两项结论", "Review: two verdicts", self.review),
+            ("产品登记与放行", "Registration and release", self.release),
+            ("凭证领取", "Taken by token", self.take),
+            ("五次不该成功的尝试", "Five attempts that must fail", self.attacks),
+            ("暂停：作业即停", "Suspension stops jobs", self.suspend),
+            ("终止：删除、证明、封存", "End: deletion, certificate, seal", self.end),
+            ("审计：离线核验", "Audit: offline verification", self.audit),
+        )
+
+    # --- the acts
+
+    def parties(self) -> None:
+        self.world = found(self.space.url, self.space.admin_token, self.space.folder)
+
+    def catalogue(self) -> None:
+        w = self.world
+        for case in self.cases:
+            w["sun-provider"].create("catalogue-entry", case.data.entry, case.entry)
+            w["qian-provider"].act("catalogue-entry", case.entry, "confirm")
+            number = {
+                "registration_no": case.data.registration_no,
+                "registered_on": self.today.isoformat(),
+                "registrar": "公共数据资源登记平台（演示）",
+            }
+            w["sun-provider"].act("catalogue-entry", case.entry, "register", number)
+            w["sun-provider"].act("catalogue-entry", case.entry, "include")
+        secret = {**self.cases[0].data.entry, "title_zh": "涉密名册", "title_en": "Secret register"}
+        w["sun-provider"].create("catalogue-entry", secret, "ce-secret")
+        listed = {"entry": "ce-secret", "reason": "涉及国家秘密", "law": "保守国家秘密法"}
+        w["chen-authority"].create("negative-list-entry", listed)
+        public = w["han-rival"].get("/public/catalogue")
+        self.ledger.facts.append(("公开目录条目 / public entries", str(len(public))))
+
+    def agreement(self) -> None:
+        w = self.world
+        clauses = self._required_clauses()
+        spec = {
+            "title": "公共数据授权运营协议（演示）",
+            "authoriser": "authority",
+            "operator": "operator",
+            "mode": "overall",
+            "scope": [case.entry for case in self.cases],
+            "starts": self.today.isoformat(),
+            "ends": (self.today + timedelta(days=700)).isoformat(),
+            "security_officer": "安全负责人（演示）",
+            "emergency_plan": "应急预案 2026-01",
+            "clauses": {name: f"条款：{name}" for name in clauses},
+        }
+        self._refusal(
+            "协议期限超过三年",
+            "an agreement longer than three years",
+            lambda: w["lin-body"].create(
+                "agreement", {**spec, "ends": (self.today + timedelta(days=1200)).isoformat()}
+            ),
+        )
+        w["lin-body"].create("agreement", spec, "ag-demo")
+        w["lin-body"].act("agreement", "ag-demo", "approve", {"decision_ref": "集体决策〔2026〕1号"})
+        text = {"text_sha256": hashlib.sha256(json.dumps(spec).encode()).hexdigest()}
+        w["zhao-operator"].act("agreement", "ag-demo", "sign", text)
+        w["lin-body"].act("agreement", "ag-demo", "activate", {"receipt": "备案回执 2026-1"})
+
+    def scenarios(self) -> None:
+        w = self.world
+        for case in self.cases:
+            spec = {
+                "agreement": "ag-demo",
+                "title": f"{case.data.entry['title_zh']}统计",
+                "purpose": case.purpose,
+                "description": "按组汇总，供公共服务规划参考",
+                "list": [{"entry": case.entry, "columns": case.data.columns}],
+                "starts": self.today.isoformat(),
+                "ends": (self.today + timedelta(days=180)).isoformat(),
+                "uses": 20,
+            }
+            case.scenario = w["li-developer"].create("scenario", spec, f"sc-{case.data.name}")["id"]
+            answers = {
+                "answers": dict.fromkeys(("reasonable", "compliant", "safe"), "yes"),
+                "notes": dict.fromkeys(("reasonable", "compliant", "safe"), "最小必要，已核"),
+            }
+            w["chen-authority"].act("scenario", case.scenario, "assess", answers)
+            w["sun-provider"].act("scenario", case.scenario, "assess", answers)
+            w["chen-authority"].act("scenario", case.scenario, "approve")
+            w["zhao-operator"].act("scenario", case.scenario, "contract", {"text_sha256": CONTRACT})
+            w["li-developer"].act("scenario", case.scenario, "accept", {"text_sha256": CONTRACT})
+
+    def supplies(self) -> None:
+        connector = self.world["provider-connector"]
+        for case in self.cases:
+            manifest = {
+                "entry": case.entry,
+                "agreement": "ag-demo",
+                "scenario": case.scenario,
+                "key_id": "k1",
+            }
+            case.supply = connector.supply(manifest, case.data.file, self.world.key)["id"]
+        for case in self.cases:
+            self.world["lin-body"].wait("supply", case.supply, {"available", "refused"})
+            supply = self.world["lin-body"].get(f"/v1/supply/{case.supply}")
+            if supply["state"] == "refused":
+                raise RuntimeError(f"supply refused: {supply['status']['refused']}")
+            snapshot = supply["status"]["snapshot"]
+            self.ledger.went_in.append((case.data.name, snapshot["rows"], snapshot["sha256"]))
+
+    def primary(self) -> None:
+        w = self.world
+        for case in self.cases:
+            spec = {
+                "scenario": case.scenario,
+                "purpose": case.purpose,
+                "language": "recipe",
+                "recipe": case.data.recipe,
+                "inputs": [{"name": case.data.table, "entry": case.entry, "columns": case.data.columns}],
+            }
+            job = w["zhao-operator"].create("job", spec)["id"]
+            done = w["zhao-operator"].wait("job", job, {"kept", "failed", "denied"})
+            case.product = done["status"]["keep"]["product"]
+            w["zhao-operator"].act("product", case.product, "offer", {"scenario": case.scenario})
+
+    def jobs(self) -> None:
+        developer = self.world["li-developer"]
+        for case in self.cases:
+            case.job = developer.create("job", self._job(case, case.data.job))["id"]
+        for case in self.cases:
+            self._finished(case.job)
+
+    def check(self) -> None:
+        for case in self.cases:
+            case.request = self._propose(case, case.job, "分组统计表")
+            state = self._checked(case.request)
+            if state != "human_review":
+                shown = self.world["zhou-reviewer"].get(f"/v1/egress-request/{case.request}")
+                raise RuntimeError(
+                    f"{state}: {json.dumps(shown['status']['check']['findings'], ensure_ascii=False)}"
+                )
+
+    def review(self) -> None:
+        w = self.world
+        points = self._points()
+        for case in self.cases:
+            request = w["zhou-reviewer"].get(f"/v1/egress-request/{case.request}")
+            for file in request["status"]["check"]["canonical"]:
+                w["zhou-reviewer"].call("GET", f"/v1/egress-request/{case.request}/review/{file['path']}")
+            form = {point: {"answer": "pass", "note": POINTS_NOTE["zh"]} for point in points}
+            security = {
+                "which": "security",
+                "verdict": "pass",
+                "points": form,
+                "note": "逐项核对",
+                "no_interest": True,
+            }
+            business = {
+                "which": "business_conformity",
+                "verdict": "pass",
+                "note": "与场景相符",
+                "no_interest": True,
+            }
+            w["zhou-reviewer"].act("egress-request", case.request, "give_verdict", security)
+            w["wu-reviewer"].act("egress-request", case.request, "give_verdict", business)
+            if request["status"]["check"]["verdict"] == "hold":
+                w["wu-reviewer"].act("egress-request", case.request, "give_verdict", security)
+            w["wu-reviewer"].act(
+                "egress-request", case.request, "approve", {"conditions": ["仅限本场景使用"]}
+            )
+
+    def release(self) -> None:
+        developer = self.world["li-developer"]
+        for number, case in enumerate(self.cases, 1):
+            products = developer.get("/v1/product", label=f"request={case.request}")
+            registration = {
+                "registration_no": f"GZ-CP-2026-{number:06d}",
+                "registered_on": self.today.isoformat(),
+            }
+            developer.act("product", products[0]["id"], "register", registration)
+        for case in self.cases:
+            developer.wait("egress-request", case.request, {"released", "recalled"})
+
+    def take(self) -> None:
+        developer, rival = self.world["li-developer"], self.world["han-rival"]
+        for case in self.cases:
+            token = developer.get(f"/v1/egress-request/{case.request}/token")["token"]
+            if case is self.cases[0]:
+                self._refusal(
+                    "另一机构使用该凭证",
+                    "another organisation uses the token",
+                    lambda request=case.request, token=token: rival.call(
+                        "POST", f"/v1/egress-request/{request}/package", json={"token": token}
+                    ),
+                )
+            path = f"/v1/egress-request/{case.request}/package"
+            package = developer.call("POST", path, json={"token": token}).content
+            out = self.space.folder / "released" / f"{case.data.name}.zip"
+            out.parent.mkdir(exist_ok=True)
+            out.write_bytes(package)
+            with zipfile.ZipFile(out) as bundle:
+                for file in json.loads(bundle.read("package.json"))["files"]:
+                    self.ledger.left.append(
+                        (f"{case.data.name}/{file['path']}", file["sha256"], file["bytes"])
+                    )
+
+    def attacks(self) -> None:
+        case = self.cases[0]
+        developer = self.world["li-developer"]
+        if case.data.name == "residents":
+            self._attack(
+                case,
+                "原始记录改名打乱后整行带出",
+                "a raw dump, renamed and shuffled",
+                {
+                    "language": "sql",
+                    "entry": "attack_dump.sql",
+                    "code": code("attack_dump.sql"),
+                    "outputs": [{"path": "dump.csv", "kind": "rows"}],
+                },
+                ["resident_id", "sex", "birth_date", "district", "education", "occupation", "income"],
+            )
+            self._attack(
+                case,
+                "身份证号藏在 base64 中",
+                "identity numbers in base64",
+                {
+                    "language": "python",
+                    "entry": "attack_base64.py",
+                    "code": code("attack_base64.py"),
+                    "outputs": [{"path": "tokens.csv", "kind": "table"}],
+                },
+                ["resident_id"],
+            )
+            self._attack(
+                case,
+                "只有一人的单元格",
+                "cells of one person",
+                {
+                    "language": "sql",
+                    "entry": "attack_cell.sql",
+                    "code": code("attack_cell.sql"),
+                    "outputs": [
+                        {
+                            "path": "cells.csv",
+                            "kind": "table",
+                            "dimensions": ["district", "birth_date", "sex"],
+                            "counts": ["persons"],
+                            "measures": ["income"],
+                        }
+                    ],
+                },
+                ["sex", "birth_date", "district", "income"],
+            )
+        self._refusal(
+            "提交方自己审批",
+            "the submitter approves",
+            lambda: developer.act("egress-request", case.request, "approve", {"conditions": []}),
+        )
+        stolen = self._job(case, case.data.job)
+        stolen["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": ["phone"]}]
+        self._refusal(
+            "作业读取未授权的列", "a job reads a column not granted", lambda: developer.create("job", stolen)
+        )
+        if case.data.name == "residents":
+            self._broken(case)
+
+    def _broken(self, case: Case) -> None:
+        """A mistake in the developer's own code: class and line come back, nothing else."""
+        spec = self._job(
+            case,
+            {
+                "language": "python",
+                "entry": "broken.py",
+                "code": code("broken.py"),
+                "outputs": [{"path": "never.csv", "kind": "table"}],
+            },
+        )
+        spec["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": ["resident_id"]}]
+        job = self.world["li-developer"].create("job", spec)["id"]
+        seen = self.world["li-developer"].wait("job", job, {"failed", "quarantined"})
+        error = seen["status"]["outcome"]["error"]
+        self.ledger.facts.append(
+            (
+                "开发者看到的出错信息 / what the developer sees of an error",
+                f"{error['class']}, {error['file']}:{error['line']}",
+            )
+        )
+
+    def suspend(self) -> None:
+        body, developer = self.world["lin-body"], self.world["li-developer"]
+        case = self.cases[0]
+        sleeper = {
+            "language": "python",
+            "entry": "sleep.py",
+            "code": {"sleep.py": "import time\ntime.sleep(600)\n"},
+            "outputs": [{"path": "never.csv", "kind": "table"}],
+        }
+        job = developer.create("job", self._job(case, sleeper))["id"]
+        developer.wait("job", job, {"running"})
+        before = datetime.now(UTC)
+        body.act("agreement", "ag-demo", "suspend", {"reason": "发现隐患，暂停供给"})
+        developer.wait("job", job, {"killed"}, 10)
+        took = (datetime.now(UTC) - before).total_seconds()
+        self.ledger.facts.append(("暂停到作业终止 / suspension to job killed", f"{took:.1f} s"))
+        self._refusal(
+            "暂停期间提交作业",
+            "a job during the suspension",
+            lambda: developer.create("job", self._job(case, case.data.job)),
+        )
+        body.act("agreement", "ag-demo", "resume", {"reason": "整改已核验"})
+
+    def end(self) -> None:
+        body, operator = self.world["lin-body"], self.world["zhao-operator"]
+        body.act("agreement", "ag-demo", "terminate", {"ground": "期满", "law": "GD 39(一)"})
+        operator.act("agreement", "ag-demo", "hand_over", {"reason": "交接完毕"})
+        while True:
+            agreement = body.get("/v1/agreement/ag-demo")
+            certificate = agreement["status"].get("certify")
+            if certificate:
+                break
+        removed = sum(item["bytes"] for item in certificate["removed"])
+        self.ledger.facts.append(
+            (
+                "删除证明：文件、字节、密钥、剩余 / deletion: files, bytes, keys, left",
+                f"{len(certificate['removed'])}, {removed:,}, {certificate['keys_destroyed']}, {certificate['left']}",
+            )
+        )
+        body.act("agreement", "ag-demo", "verify_deletion")
+        sealed = body.wait("agreement", "ag-demo", {"terminated"})
+        body.act("agreement", "ag-demo", "close", {"receipt": "终止备案 2026-1"})
+        seal = sealed["status"]["seal_logs"]
+        self.ledger.facts.append(("日志保存至少到 / log kept at least until", seal["purge_not_before"]))
+
+    def audit(self) -> None:
+        auditor = self.world["xu-auditor"]
+        bundle = self.space.folder / "audit.tar"
+        bundle.write_bytes(auditor.call("GET", "/v1/audit/bundle").content)
+        checkpoint = self.space.folder / "checkpoint.txt"
+        checkpoint.write_text(auditor.call("GET", "/public/checkpoint").text)
+        self.space.run("audit", "verify", str(bundle), "--checkpoint", str(checkpoint))
+        changed = bytearray(bundle.read_bytes())
+        position = changed.index(b'"release"')
+        changed[position + 1] ^= 1
+        tampered = self.space.folder / "audit-tampered.tar"
+        tampered.write_bytes(changed)
+        self.space.run("audit", "verify", str(tampered), "--checkpoint", str(checkpoint), ok=(1,))
+        entries = auditor.get("/v1/audit", limit=1000)
+        refused = sum(1 for entry in entries if entry["outcome"] == "refused")
+        self.ledger.facts.append(
+            (
+                "审计记录（其中拒绝）：核验通过，改一字节即被发现 / audit entries (refusals): verified, one changed byte found",
+                f"{len(entries)} ({refused})",
+            )
+        )
+
+    # --- how
+
+    def _required_clauses(self) -> list[str]:
+        told = json.loads(
+            self.space.run(
+                "policy",
+                "explain",
+                "agreement.required_clauses",
+                "--profile",
+                str(HERE / "profile.yaml"),
+                "--format",
+                "json",
+            )
+        )
+        clauses: list[str] = told["value"]
+        return clauses
+
+    def _points(self) -> list[str]:
+        told = json.loads(
+            self.space.run(
+                "policy",
+                "explain",
+                "review.points",
+                "--profile",
+                str(HERE / "profile.yaml"),
+                "--format",
+                "json",
+            )
+        )
+        points: list[str] = told["value"]
+        return points
+
+    def _job(self, case: Case, what: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "scenario": case.scenario,
+            "purpose": case.purpose,
+            "inputs": [
+                {"name": case.data.table, "product": case.product, "columns": case.data.product_columns}
+            ],
+            **what,
+        }
+
+    def _finished(self, job: str) -> None:
+        done = self.world["li-developer"].wait("job", job, {"quarantined", "failed", "denied"})
+        if done["state"] != "quarantined":
+            raise RuntimeError(f"job {job} {done['state']}: {done['status']}")
+
+    def _propose(self, case: Case, job: str, title: str) -> str:
+        spec = {
+            "job": job,
+            "title": title,
+            "recipient": "developer",
+            "purpose": case.purpose,
+            "form": "dataset",
+        }
+        request: str = self.world["li-developer"].create("egress-request", spec)["id"]
+        return request
+
+    def _checked(self, request: str) -> str:
+        states = {"human_review", "auto_rejected", "held_cross_border"}
+        state: str = self.world["li-developer"].wait("egress-request", request, states)["state"]
+        return state
+
+    def _attack(self, case: Case, zh: str, en: str, what: dict[str, Any], columns: list[str]) -> None:
+        """A hostile job over raw data; its output must end as ``auto_rejected``."""
+        spec = self._job(case, what)
+        granted = [column for column in columns if column in case.data.columns]
+        spec["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": granted}]
+        job = self.world["li-developer"].create("job", spec)["id"]
+        self._finished(job)
+        request = self._propose(case, job, zh)
+        state = self._checked(request)
+        if state != "auto_rejected":
+            raise RuntimeError(f"{en}: {state}, must be auto_rejected")
+        seen = self.world["li-developer"].get(f"/v1/egress-request/{request}")
+        rules = sorted({f["rule"] for f in seen["status"]["check"]["findings"] if f["severity"] == "hard"})
+        self.ledger.refused.append((zh, en, ", ".join(rules)))
+
+    def _refusal(self, zh: str, en: str, attempt: Any) -> None:
+        """An attempt that must be refused; its code goes on the last page."""
+        try:
+            attempt()
+        except SandboxError as error:
+            self.ledger.refused.append((zh, en, error.code))
+            return
+        raise RuntimeError(f"{en}: was not refused")
