@@ -245,6 +245,8 @@ def test_verify_refuses_what_is_no_bundle_checkpoint_or_key(store: Store, tmp_pa
     assert code == 1
     assert json.loads(out)["code"] == "AUDIT_BUNDLE"
     assert "AUDIT_BUNDLE" in err
+    code, out, err = cli("verify", tmp_path / "empty")
+    assert (code, out, "AUDIT_BUNDLE" in err) == (1, "", True)
     assert cli("verify", tmp_path / "absent")[0] == 2
     for option, expected in (("--checkpoint", "AUDIT_CHECKPOINT"), ("--key", "AUDIT_KEY")):
         code, _, err = cli("verify", tmp_path / "bundle", option, tmp_path / "absent")

@@ -165,6 +165,21 @@ def test_consistency_is_shown_and_a_rewritten_past_is_not(data: st.DataObject) -
     assert not tree.verify_consistency(new + 1, new, proof, old_root, new_root, SHA256)
 
 
+def test_every_proof_of_every_small_tree_verifies() -> None:
+    """Exhaustive: which branches of the verifier are taken depends on the bits of both sizes."""
+    leaves = leaves_of([bytes([number]) for number in range(33)], SHA256)
+    roots = [tree.root_of(leaves[:size], SHA256) for size in range(34)]
+    for size in range(1, 34):
+        for index in range(size):
+            proof = tree.inclusion_proof(leaves[:size], index, SHA256)
+            assert tree.verify_inclusion(leaves[index], index, size, proof, roots[size], SHA256)
+        for old in range(1, size + 1):
+            proof = tree.consistency_proof(leaves[:size], old, SHA256)
+            assert tree.verify_consistency(old, size, proof, roots[old], roots[size], SHA256)
+            if old < size:
+                assert not tree.verify_consistency(old, size, proof, roots[old - 1], roots[size], SHA256)
+
+
 def test_an_empty_proof_between_different_sizes_shows_nothing() -> None:
     root = SHA256.leaf(b"a")
     assert not tree.verify_consistency(3, 5, [], root, root, SHA256)
