@@ -6,7 +6,6 @@ Exit codes of ``verify``: 0 intact, 1 does not verify (the position is told), 2 
 from __future__ import annotations
 
 import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -14,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from sandbox.audit import FileSigner, verify_bundle
+from sandbox.cli.language import language
 from sandbox.core.errors import SandboxError, fail
 
 app = typer.Typer(
@@ -42,12 +42,6 @@ _WARNINGS = {  # what the verification did not have from outside -> what it ther
 }
 _Lang = Annotated[str | None, typer.Option("--lang", help="zh | en")]
 _Format = Annotated[Format, typer.Option("--format", help="输出格式 / output format")]
-
-
-def _language(option: str | None) -> str:
-    """``--lang``, else the locale; Chinese unless English is asked for."""
-    chosen = option or os.environ.get("LC_ALL") or os.environ.get("LANG") or "zh"
-    return "en" if chosen.startswith("en") else "zh"
 
 
 def _stop(error: SandboxError, lang: str, exit_code: int) -> NoReturn:
@@ -81,25 +75,25 @@ def verify(
     lang: _Lang = None,
 ) -> None:
     """离线校验审计包 / verify a bundle offline: changes, deletions, reordering, truncation."""
-    language = _language(lang)
+    speaks = language(lang)
     try:
         held, trusted = _text(checkpoint, "AUDIT_CHECKPOINT"), _text(key, "AUDIT_KEY")
     except SandboxError as error:
-        _stop(error, language, 2)
+        _stop(error, speaks, 2)
     try:
         result = verify_bundle(bundle, held, trusted)
     except SandboxError as error:
         if output is Format.JSON:
             typer.echo(json.dumps({"ok": False} | error.as_json(), ensure_ascii=False))
-        _stop(error, language, 1)
+        _stop(error, speaks, 1)
     if output is Format.JSON:
         typer.echo(json.dumps(result.as_json(), ensure_ascii=False))
     else:
-        typer.echo(result.message(language))
+        typer.echo(result.message(speaks))
         missing = {"key": result.key_from_bundle, "checkpoint": not result.checkpoint_from_outside}
         for what, absent in missing.items():
             if absent:
-                typer.echo(_WARNINGS[what][language == "en"], err=True)
+                typer.echo(_WARNINGS[what][speaks == "en"], err=True)
     raise typer.Exit(0 if result.ok else 1)
 
 
@@ -124,7 +118,7 @@ def export(
     """导出审计包 / export the bundle; its checkpoint.txt is to be kept elsewhere."""
     from sandbox.store import Store  # the verifier must not need the database's libraries
 
-    language = _language(lang)
+    speaks = language(lang)
     try:
         signer = FileSigner.load(signing_key) if signing_key is not None else None
         store = Store(database, origin=origin, algorithm=algorithm, signer=signer)
@@ -133,9 +127,9 @@ def export(
         finally:
             store.close()
     except SandboxError as error:
-        _stop(error, language, 2)
+        _stop(error, speaks, 2)
     sentences = {
         "zh": f"已导出 {head.size} 条至 {out}；请将 checkpoint.txt 另行保存。",
         "en": f"exported {head.size} entries to {out}; keep checkpoint.txt somewhere else.",
     }
-    typer.echo(sentences[language])
+    typer.echo(sentences[speaks])
