@@ -197,3 +197,19 @@ def test_a_report_is_a_storable_object_or_nothing(tmp_path: Path, text: str, rep
     handle = os.open(tmp_path, os.O_RDONLY)
     assert read_report(handle) == report
     os.close(handle)
+
+
+def test_pipes_and_vanished_bytes_do_not_hold_up_the_collector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    os.mkfifo(source / "pipe")
+    (source / "short").write_bytes(b"12345")
+    handle = os.open(source, os.O_RDONLY)
+    monkeypatch.setattr(os, "read", lambda *_: b"")  # as if the file had been cut after it was measured
+    collector = Collector(10, 10)
+    collector.tree(handle, tmp_path / "got")
+    os.close(handle)
+    assert dict(collector.skipped) == {"not_regular": 1}
+    assert (tmp_path / "got/short").read_bytes() == b""
