@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +47,41 @@ class ProbeExecutor(DockerExecutor):
             limits=Limits(**{**given, **limits}),
             labels=labels or {},
         )
+
+
+SLEEP = "open('/out/files/begun', 'w').close(); time.sleep({seconds}); report['slept'] = True"
+
+
+def until(holds: Callable[[], Any], seconds: float = 15) -> Any:
+    """Wait until ``holds`` gives something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if got := holds():
+            return got
+        time.sleep(0.05)
+    raise AssertionError("did not happen in time")
+
+
+def begun(executor: DockerExecutor, task: Task) -> bool:
+    """Whether the user's code of ``task`` (``SLEEP``) runs."""
+    return (executor.root / task.id / "out/files/begun").exists()
+
+
+def containers(api: docker.APIClient, executor: DockerExecutor) -> list[dict[str, Any]]:
+    """Every container of the executor's root, running or not."""
+    found: list[dict[str, Any]] = api.containers(
+        all=True, filters={"label": f"sandbox.space={executor.space}"}
+    )
+    return found
+
+
+def in_background(executor: DockerExecutor, task: Task) -> Future[Outcome]:
+    """``run`` in a thread, returned when the code in the container has begun."""
+    pool = ThreadPoolExecutor(1)
+    future = pool.submit(executor.run, task)
+    pool.shutdown(wait=False)
+    until(lambda: future.done() or begun(executor, task))
+    return future
 
 
 Kind = TypeVar("Kind", bound=DockerExecutor)
