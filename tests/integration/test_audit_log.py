@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,14 +10,18 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
+from fastapi.routing import APIRoute
 from sqlalchemy import text
 from typer.testing import CliRunner
 
+from sandbox.api.app import create_app
 from sandbox.audit import Checkpoint, FileSigner, VerifierKey, verify_bundle
 from sandbox.audit.entry import encode
 from sandbox.audit.tree import CompactRange, hasher, verify_consistency, verify_inclusion
 from sandbox.cli.audit import app
+from sandbox.control.space import Settings, Space
 from sandbox.core.resource import Entry, Resource
 from sandbox.store import Store
 from tests.refusal import refused
@@ -214,6 +219,41 @@ def test_verify_exits_1_with_the_position_of_a_changed_byte(log: Store, tmp_path
     told = json.loads(out)
     assert (told["ok"], told["problem"], told["position"]) == (False, "CHANGED", 6)
     assert "第 6 条被改动" in told["message_zh"]
+
+
+@pytest.mark.requirement("R-195")
+def test_no_route_deletes_or_edits_events(database_url: str, tmp_path: Path) -> None:
+    """With the administrator's own token: every verb but GET on the log is refused and changes nothing."""
+    settings = Settings(tmp_path / "home", database_url, f"sqlite:///{tmp_path}/work.db")
+    token = Space.init(settings)
+    space = Space(settings)
+    routes = [route for route in create_app(space).routes if isinstance(route, APIRoute)]
+    assert "/v1/audit" in {route.path for route in routes}
+    changing = [route for route in routes if (route.methods or set()) - {"GET", "HEAD"}]
+    assert changing
+    assert [
+        route.path for route in changing if "audit" in route.path or "DELETE" in (route.methods or set())
+    ] == []
+
+    with space.store.read() as reader:
+        before = reader.entries()
+    assert before
+
+    async def answers() -> dict[tuple[str, str], int]:
+        transport = httpx.ASGITransport(create_app(space))
+        headers = {"Authorization": f"Bearer {token}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://space", headers=headers) as client:
+            return {
+                (verb, path): (await client.request(verb, path, json={})).status_code
+                for path in ("/v1/audit", "/v1/audit/0", "/v1/audit/bundle")
+                for verb in ("DELETE", "PUT", "PATCH", "POST")
+            }
+
+    given = asyncio.run(answers())
+    assert {call: code for call, code in given.items() if code not in (404, 405, 422)} == {}
+    with space.store.read() as reader:
+        assert reader.entries()[: len(before)] == before
+    space.store.close()
 
 
 def test_verify_warns_of_what_it_could_not_hold_the_bundle_against(log: Store, tmp_path: Path) -> None:
