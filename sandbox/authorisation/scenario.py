@@ -276,7 +276,7 @@ def assessed(case: Case) -> None:
 def registered_sources(case: Case) -> None:
     """Guard at determination: usable still, and every resource has a registration number (R-013)."""
     check_list(case, wanted_list(case.resource))
-    if case.policy.get("registration.resources") == "required":
+    if case.policy.get("registration.resources"):
         for item in wanted_list(case.resource):
             if "registration" not in need(case, "catalogue-entry", item["entry"]).status:
                 raise fail("NOT_REGISTERED", entry=item["entry"])
@@ -362,7 +362,7 @@ def amended(case: Case) -> dict[str, Any]:
 def assessment(case: Case) -> dict[str, Any]:
     """Record: one more assessment, and for whom it counts."""
     given = appended(case, "assessments")["assessments"]
-    return {"assessments": [*given[:-1], {**given[-1], "stands_for": sorted(stands_for(case))}]}
+    return {"assessments": [*given[:-1], {**given[-1], "stands_for": [list(one) for one in sorted(stands_for(case))]}]}
 
 
 def refiled(case: Case) -> dict[str, Any]:

@@ -93,9 +93,12 @@ class Work:
             return False
         try:
             return act(resource)
-        except (Conflict, Forbidden) as error:
-            if error.code in TRANSITION_RACE:  # somebody else moved it on: look again
-                return self._read(kind, id) != resource
+        except (Conflict, Forbidden, Unavailable) as error:
+            # somebody else moved it on, or stopped its container: look again
+            if error.code in (*TRANSITION_RACE, "TASK_LOST") and self._read(kind, id) != resource:
+                return True
+            if error.code in TRANSITION_RACE:
+                return False
             raise
 
     # --- supply
@@ -333,7 +336,7 @@ class Work:
 
     def begin_check(self, request: Resource) -> bool:
         """Requested becomes under check."""
-        self._act(request, "check")
+        self._act(request, "begin_check")
         return True
 
     def check(self, request: Resource) -> bool:

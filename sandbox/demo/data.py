@@ -116,7 +116,7 @@ def survey(folder: Path) -> DataSet:
         recipe={
             "name": "婚姻调查初级产品",
             "version": "1",
-            "steps": [{"column": "affairs", "transform": "round", "params": {"step": 0.1}}],
+            "steps": [{"column": "affairs", "transform": "round", "params": {"to": 0.1}}],
             "keep": ["age", "educ", "occupation"],
         },
         product_columns=["age", "affairs"],

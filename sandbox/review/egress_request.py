@@ -426,7 +426,7 @@ KIND = Kind(
             clock=CLOCK,
         ),
         Transition(
-            "check",
+            "begin_check",
             ("requested",),
             "auto_check",
             SYSTEM,
