@@ -111,7 +111,7 @@ def term(case: Case) -> None:
 
 
 def clauses(case: Case) -> None:
-    """Guard: all mandatory clauses are there (R-047), and tightened rules are no looser than the profile's."""
+    """Guard: all mandatory clauses are there (R-047); tightened rules are no looser than the profile's."""
     spec: AgreementSpec = case.payload
     missing = [name for name in case.policy.get("agreement.required_clauses") if not spec.clauses.get(name)]
     if missing:

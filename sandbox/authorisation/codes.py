@@ -35,7 +35,7 @@ define(
     Forbidden,
     SOD_REDEV=(
         "运营机构 {operator} 及其关联方不得参与授权范围内的再开发（与 {other} 关联）。",
-        "Operator {operator} and its affiliates may not re-develop within its scope (affiliated with {other}).",
+        "Operator {operator} and its affiliates may not re-develop within its scope ({other} is one).",
     ),
     SOD_THIRD_PARTY=(
         "“{mode}”模式的运营机构不得交由第三方再开发，请由运营机构自行申请。",

@@ -362,7 +362,8 @@ def amended(case: Case) -> dict[str, Any]:
 def assessment(case: Case) -> dict[str, Any]:
     """Record: one more assessment, and for whom it counts."""
     given = appended(case, "assessments")["assessments"]
-    return {"assessments": [*given[:-1], {**given[-1], "stands_for": [list(one) for one in sorted(stands_for(case))]}]}
+    counts_for = [list(one) for one in sorted(stands_for(case))]
+    return {"assessments": [*given[:-1], {**given[-1], "stands_for": counts_for}]}
 
 
 def refiled(case: Case) -> dict[str, Any]:

@@ -29,6 +29,6 @@ define(
     ),
     NOT_AUTHORISED=(
         "资源 {entry} 的授权属性为“{state}”，不可授权；请数据提供单位先确认并纳入。",
-        "Resource {entry} is “{state}” and not open to authorisation; its provider must confirm and include it.",
+        "Resource {entry} is “{state}” and cannot be authorised; its provider must confirm and include it.",
     ),
 )

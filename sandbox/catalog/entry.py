@@ -62,7 +62,7 @@ class EntryField(Model):
 
 
 class EntrySpec(Model):
-    """What the provider states. ``entity`` is the column that names the person or enterprise; none: each row is one."""
+    """What the provider states. ``entity`` is the column naming the person or enterprise; none: each row."""
 
     title_zh: str
     title_en: str

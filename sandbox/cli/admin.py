@@ -19,7 +19,7 @@ account = typer.Typer(no_args_is_help=True, help="账户 / accounts")
 
 @app.command()
 def init() -> None:
-    """建立空间：目录、密钥、数据库、首个管理员 / make a space; prints the first administrator's token, once."""
+    """建立空间：目录、密钥、数据库、首个管理员 / make a space; prints the administrator's token, once."""
     from sandbox.control.space import Settings, Space
 
     token = Space.init(Settings.from_env())

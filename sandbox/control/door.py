@@ -103,7 +103,7 @@ class Control:
         expected: int | None = None,
         request: str = "",
     ) -> Resource:
-        """One transition of ``kind/id``. ``expected``: the version the caller has seen; STALE if it is past."""
+        """One transition of ``kind/id``. ``expected``: the version the caller has seen, or STALE."""
         kind_of(kind)
         command = Command(kind, id, event, payload or {})
         return self._call(actor, command, created=False, request=request, expected=expected)
@@ -138,13 +138,13 @@ class Control:
 
     @staticmethod
     def sees(actor: Actor, resource: Resource, world: World) -> bool:
-        """Whether ``actor`` may know of it. The system sees all; administrators have no data right (R-072)."""
+        """Whether ``actor`` may know of it. The system sees all; administrators no data (R-072)."""
         if actor.role == Role.SYSTEM:
             return True
         return kind_of(resource.kind).visible(actor, resource, world)
 
     def ask(self, actor: Actor, kind: str, id: str, event: str, guards: Sequence[Guard]) -> None:
-        """Whether ``event`` is in the table for this state and role and ``guards`` let the actor; logs a refusal."""
+        """Whether ``event`` is in the table for state and role and ``guards`` let the actor; logs a refusal."""
         try:
             with self.store.read() as reader:
                 sight = Sight(reader)

@@ -41,7 +41,7 @@ class Places:
         return Blobs(self.agreements / agreement / scenario / what)
 
     def key(self, agreement: str, scenario: str, name: str) -> str:
-        """The hex of a 256-bit key of this workspace, made when first asked for; it dies with the workspace."""
+        """The hex of a 256-bit key of this workspace, made when first asked for; it dies with it."""
         folder = self.agreements / agreement / scenario / "keys"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / hashlib.sha256(name.encode()).hexdigest()[:32]  # the name is the recipe's to choose

@@ -90,7 +90,7 @@ class Reconciler:
         return [node for node in dead if self.engine.requeue(node)]
 
     def run(self, stop: threading.Event) -> None:
-        """All of it, each at its own pace, until ``stop``. A failure of one round is logged and tried again."""
+        """All of it, each at its own pace, until ``stop``. A failed round is logged and tried again."""
         rounds = (
             (STOP_SECONDS, self.stop_unwanted),
             (RECONCILE_SECONDS, self.enqueue),

@@ -40,7 +40,7 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """``SANDBOX_HOME``, ``SANDBOX_DATABASE``, ``SANDBOX_PROFILE``, ``SANDBOX_NODE``, ``SANDBOX_SLOTS``, …"""
+        """Read from ``SANDBOX_HOME``, ``SANDBOX_DATABASE``, ``SANDBOX_PROFILE`` and so on, as named below."""
         get = os.environ.get
         home = Path(get("SANDBOX_HOME", "var/space")).resolve()
         database = get("SANDBOX_DATABASE", f"sqlite:///{home}/sandbox.db")

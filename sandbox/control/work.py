@@ -35,7 +35,7 @@ define(
     ),
     TASK_BROKEN=(
         "任务 {task} 未能完成（{why}），将重试；若持续请联系管理员。",
-        "Task {task} did not complete ({why}) and will be tried again; if it persists call the administrator.",
+        "Task {task} did not complete ({why}) and will be tried again; else call the administrator.",
     ),
 )
 
@@ -466,7 +466,7 @@ class Work:
                 "findings": told["findings"],
                 "rules": told["rules"],
                 "files": told["files"],
-                "canonical": told["canonical"],
+                "canonical": told.get("canonical", []),
                 "checker": told["checker"],
                 "seconds": told["seconds"],
                 "clauses": CLAUSES,

@@ -125,7 +125,7 @@ define(
         "The job's code has no such entry file; check entry in job.yaml.",
     ),
     OUTPUT_NAME=(
-        "输出 {path} 的名称或格式不可用；请用不与其他输出、输入同名的文件名，SQL 作业限 .csv、.parquet、.json。",
+        "输出 {path} 的名称或格式不可用；请用不与他者同名的文件名，SQL 作业限 .csv、.parquet、.json。",
         "Output {path} cannot be used; give a plain file name that is no other output's and no input's, "
         "for a SQL job with .csv, .parquet or .json.",
     ),

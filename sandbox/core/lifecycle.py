@@ -129,7 +129,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of resource. ``labels`` derives the indexed labels; it sees the case of the creation or edit."""
+    """One kind of resource. ``labels`` derives the indexed labels from the case of the creation or edit."""
 
     name: str
     zh: str

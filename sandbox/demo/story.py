@@ -386,7 +386,8 @@ class Story:
         self.ledger.facts.append(
             (
                 "删除证明：文件、字节、密钥、剩余 / deletion: files, bytes, keys, left",
-                f"{len(certificate['removed'])}, {removed:,}, {certificate['keys_destroyed']}, {certificate['left']}",
+                f"{len(certificate['removed'])}, {removed:,}, "
+                f"{certificate['keys_destroyed']}, {certificate['left']}",
             )
         )
         body.act("agreement", "ag-demo", "verify_deletion")
@@ -412,7 +413,7 @@ class Story:
         refused = sum(1 for entry in entries if entry["outcome"] == "refused")
         self.ledger.facts.append(
             (
-                "审计记录（其中拒绝）：核验通过，改一字节即被发现 / audit entries (refusals): verified, one changed byte found",
+                "审计记录（拒绝）：核验通过，改一字节即被发现 / log entries (refusals): verified; one changed byte found",
                 f"{len(entries)} ({refused})",
             )
         )

@@ -107,7 +107,7 @@ class Gate:
         return self._released.read(sha256)
 
     def review(self, actor: Actor, id: str, path: str) -> bytes:
-        """The review room: one canonical file for a reviewer who may decide this request, while it is decided.
+        """The review room: one canonical file for a reviewer who may decide it, while it is decided.
 
         The reviewer's screen is inside the domain (R-086); every opening is logged. Raises the guards of
         ``give_verdict`` (who authorises reviews; independent; no hard finding), STATE, NOT_FOUND.
@@ -311,7 +311,8 @@ def sources_text(record: dict[str, Any]) -> str:
         "| 资源 / resource | 提供单位 / provider | 登记号 / registration |",
         "|---|---|---|",
         *(
-            f"| {source['title_zh']} / {source['title_en']} | {source['provider']} | {source['registration_no']} |"
+            f"| {source['title_zh']} / {source['title_en']} | {source['provider']} "
+            f"| {source['registration_no']} |"
             for source in record["sources"]
         ),
         "",

@@ -1,1 +1,1 @@
-"""运营: what comes in (supply) and what is done with it (job). Rules only; rows are touched elsewhere. Pure."""
+"""运营: what comes in (supply) and what is done with it (job). Rules only, no rows. Pure."""

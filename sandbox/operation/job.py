@@ -299,7 +299,7 @@ def lineage_of(spec: JobSpec, scenario: Resource, world: World) -> dict[str, Any
 
 
 def submitted(case: Case) -> dict[str, Any]:
-    """Record: who submitted, with the hash of code or recipe; which entries it names (for the negative list)."""
+    """Record: who submitted, the hash of code or recipe, which entries it names (for the negative list)."""
     spec = spec_of(case)
     scenario = need(case, "scenario", spec.scenario)
     body = {"code": spec.code, "recipe": spec.recipe}

@@ -26,22 +26,23 @@ NAME = "supply"
 
 
 class Manifest(Model):
-    """What will be delivered: signed by the provider over the RFC 8785 form of all fields but the signature."""
+    """What will be delivered: signed by the provider over the RFC 8785 form without the signature."""
 
     entry: str
     agreement: str
     scenario: str
     sha256: str = Bound(pattern="^[0-9a-f]{64}$")
-    bytes: int = Bound(ge=1)
     rows: int | None = Bound(default=None, ge=0)
     format: str = Bound(pattern="^(csv|parquet)$")
     supplied_at: str
     key_id: str
     signature: str  # base64 Ed25519
+    bytes: int = Bound(ge=1)
 
-    def signed_bytes(self) -> bytes:
-        """What the signature is over."""
-        return rfc8785.dumps(self.model_dump(mode="json", exclude={"signature"}))
+
+def signed_part(manifest: Manifest) -> bytes:
+    """What the signature is over."""
+    return rfc8785.dumps(manifest.model_dump(mode="json", exclude={"signature"}))
 
 
 class SupplySpec(Model):
@@ -117,7 +118,7 @@ def signed_manifest(case: Case) -> None:
         raise fail("MANIFEST_SIGNATURE")
     try:
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True))
-        public.verify(base64.b64decode(manifest.signature, validate=True), manifest.signed_bytes())
+        public.verify(base64.b64decode(manifest.signature, validate=True), signed_part(manifest))
     except (InvalidSignature, ValueError) as error:
         raise fail("MANIFEST_SIGNATURE") from error
 

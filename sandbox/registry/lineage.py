@@ -51,7 +51,7 @@ def edges(world: World) -> set[tuple[str, str]]:
 
 
 def reach(starts: Iterable[str], pairs: set[tuple[str, str]]) -> set[str]:
-    """Everything that can be walked to from ``starts`` along ``pairs``; the starts themselves not included."""
+    """Everything that can be walked to from ``starts`` along ``pairs``, without the starts."""
     onward: dict[str, set[str]] = {}
     for source, target in pairs:
         onward.setdefault(source, set()).add(target)

@@ -29,7 +29,7 @@ class Lineage(Model):
 
 
 class ProductSpec(Model):
-    """Level 1: ``artefact_sha256`` and ``columns`` of the in-domain table. Level 2: the egress ``request``."""
+    """Level 1: ``artefact_sha256``, ``columns`` of the in-domain table. Level 2: the egress ``request``."""
 
     level: int = Bound(ge=1, le=2)
     title: str

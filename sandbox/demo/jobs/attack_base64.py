@@ -6,7 +6,7 @@ import csv
 import sandbox_job
 
 numbers = sandbox_job.table("residents").column("resident_id").to_pylist()[:200]
-with open(sandbox_job.output("tokens.csv"), "w", newline="", encoding="utf-8") as file:
+with sandbox_job.output("tokens.csv").open("w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["token"])
     writer.writerows([base64.b64encode(number.encode()).decode()] for number in numbers)

@@ -13,11 +13,11 @@ rows = duckdb.sql(
     """
 ).fetchall()
 
-with open(sandbox_job.output("affairs_by_age.csv"), "w", newline="", encoding="utf-8") as file:
+with sandbox_job.output("affairs_by_age.csv").open("w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["age", "persons", "with_affair"])
     writer.writerows(rows)
 
-with open(sandbox_job.output("report.md"), "w", encoding="utf-8") as file:
+with sandbox_job.output("report.md").open("w", encoding="utf-8") as file:
     file.write("# 婚姻状况调查：分年龄结果\n\n")
     file.write("按年龄组汇总，组内人数均不少于二十。数据来源见随附的来源说明。\n")
