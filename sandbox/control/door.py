@@ -144,7 +144,7 @@ class Control:
         return kind_of(resource.kind).visible(actor, resource, world)
 
     def ask(self, actor: Actor, kind: str, id: str, event: str, guards: Sequence[Guard]) -> None:
-        """Whether ``event`` is in the table for state and role and ``guards`` let the actor; logs a refusal."""
+        """Ask table and ``guards`` about ``event`` without doing it; a refusal is logged and raised."""
         try:
             with self.store.read() as reader:
                 sight = Sight(reader)

@@ -413,7 +413,7 @@ class Story:
         refused = sum(1 for entry in entries if entry["outcome"] == "refused")
         self.ledger.facts.append(
             (
-                "审计记录（拒绝）：核验通过，改一字节即被发现 / log entries (refusals): verified; one changed byte found",
+                "审计记录（拒绝），核验通过，改一字节即发现 / log entries (refused), verified; a changed byte is found",
                 f"{len(entries)} ({refused})",
             )
         )

@@ -30,7 +30,11 @@ def _sorted(table: Table, ordered: bool) -> pl.DataFrame:
 
 def _csv(document: Document, ordered: bool) -> bytes:
     frame = _sorted(document.tables[0], ordered)
-    body = frame.write_csv(include_header=False, line_terminator="\n", quote_style="necessary")
+    # An empty line would be no row: the only cell of a row is written as an empty string.
+    empty = '""' if frame.width == 1 else ""
+    body = frame.write_csv(
+        include_header=False, line_terminator="\n", quote_style="necessary", null_value=empty
+    )
     notes = "".join(f"{clean_text(note)}\n" for note in document.body or [])
     for first in (_BARE, None):  # a first name that looks like another format's mark is quoted
         names = [

@@ -16,7 +16,7 @@ from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.canonical import canonical as rewrite
 from sandbox.egress.checks import CHECKS
 from sandbox.egress.checks.base import Check
-from sandbox.egress.clean import label
+from sandbox.egress.clean import clean_text, label
 from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release
 from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
 from sandbox.egress.forms import Budget, Document
@@ -129,7 +129,7 @@ def load_history(folder: Path | None, formats: list[str], budget: Budget) -> lis
             raise fail("EGRESS_HISTORY", release=label(place.name)) from None
         if any(not document.readable for document in documents) or not isinstance(meta, dict):
             raise fail("EGRESS_HISTORY", release=label(place.name))
-        identity = label(str(meta.get("id", place.name)))
+        identity = clean_text(str(meta.get("id", place.name)))[:80]
         releases.append(Release(identity, documents, declarations(meta.get("declared", ()))))
     return releases
 

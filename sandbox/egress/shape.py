@@ -34,7 +34,9 @@ _OPEN = (
     (re.compile(r"\s*(?:<=|≤)\s*(\d+(?:\.\d+)?)\D*|\s*(\d+(?:\.\d+)?)\s*岁?及以下\D*"), "le"),
     (re.compile(r"\s*<\s*(\d+(?:\.\d+)?)\D*|\s*(\d+(?:\.\d+)?)\s*岁?以下\D*"), "lt"),
 )
-SHARE = 0.9  # of a column's distinct values that must be raw values for it to be the raw column
+# Share of a column's distinct values that must be raw values for it to be the raw column. Labels agree by
+# chance hardly ever, so half will do: a few invented labels must not stop the recount. Numbers do agree.
+LABELS, NUMBERS = 0.5, 0.9
 
 
 @dataclass(eq=False)
@@ -86,12 +88,12 @@ def _frame(table: Table) -> tuple[pl.DataFrame, dict[str, str]]:
     return table.data.rename({name: key for key, name in names.items()}), names
 
 
-def _contained(index: RawIndex, view: str, columns: list[str]) -> dict[str, dict[str, float]]:
-    """For each output column the share of its distinct values that each raw column holds."""
+def _contained(index: RawIndex, view: str, names: dict[str, str]) -> dict[str, dict[str, float]]:
+    """For each output column the raw columns that hold enough of its distinct values, with the share."""
     engine = index.engine
     kinds = {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE {view}")}
     found: dict[str, dict[str, float]] = {}
-    for column in columns:
+    for column in names:
         value = norm(quote(column), kinds[column])
         margin = f"NOT regexp_full_match(v, '{MARGIN.pattern}', 'i')"
         distinct = f"(SELECT DISTINCT {value} AS v FROM {view} WHERE {quote(column)} IS NOT NULL)"
@@ -102,7 +104,13 @@ def _contained(index: RawIndex, view: str, columns: list[str]) -> dict[str, dict
             f"SELECT d.c, count(*) FROM {distinct} o JOIN {index.dictionary} d USING (v) "
             f"WHERE {margin} GROUP BY d.c"
         )
-        found[column] = {index.columns[int(c)]: count / total for c, count in hits if count / total >= SHARE}
+        text = kinds[column] == "VARCHAR"
+        shares = {index.columns[int(c)]: count / total for c, count in hits}
+        found[column] = {
+            raw: share
+            for raw, share in shares.items()
+            if share >= (LABELS if text or tame(names[column]) == tame(raw) else NUMBERS)
+        }
     return found
 
 
@@ -280,7 +288,7 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     view = f"out_{len(context.shapes)}"
     index.engine.register(view, frame.with_row_index("row_number"))
     shape = Shape(index, view, frame, names, declared=bool(declared.columns))
-    shape.matched = matched = _assign(index, names, _contained(index, view, list(names)))
+    shape.matched = matched = _assign(index, names, _contained(index, view, names))
     text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]
     count_like = [
         k for k in names if names[k] in declared.counts or (k not in text and COUNT_NAME.fullmatch(names[k]))
