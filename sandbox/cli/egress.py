@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sandbox.cli.language import language
-from sandbox.core.errors import Invalid, SandboxError, fail
+from sandbox.core.errors import Invalid, NotFound, SandboxError, fail
 
 if TYPE_CHECKING:
     from sandbox.policy import Profile
@@ -260,7 +260,7 @@ def check_command(
         _print(report, style, spoken)
     except SandboxError as refused:
         typer.echo(f"{refused.code}: {refused.message(spoken)}", err=True)
-        raise typer.Exit(USAGE if isinstance(refused, Invalid) else BROKEN) from None
+        raise typer.Exit(USAGE if isinstance(refused, Invalid | NotFound) else BROKEN) from None
     except Exception:  # whatever it was, its text may quote the data
         broken = {
             "zh": "检查程序出错，按不通过处理。",

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from sandbox.cli import admin, audit, demo, policy, resources
+from sandbox.cli import admin, audit, demo, egress, policy, resources
 from sandbox.cli.client import describe
 from sandbox.cli.language import language
 from sandbox.core.errors import Invalid, SandboxError
@@ -22,6 +22,7 @@ for verbs in (resources.app, admin.app, demo.app):
 app.add_typer(admin.account, name="account")
 app.add_typer(policy.app, name="policy")
 app.add_typer(audit.app, name="audit")
+app.add_typer(egress.app, name="egress")
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import norm, numeric, quote
 from sandbox.egress.shape import Shape, recognise, tame
 
+_NEAR_ROWS = 2000  # rows compared within a distance; of longer outputs every n-th, the count is scaled up
 _SPARSE = 0.02  # share of the grid points between minimum and maximum that raw values occupy
 
 
@@ -70,13 +71,19 @@ def _hits(
     ours += "".join(f", CAST({c} AS DOUBLE) AS {c}" for c in near) + f" FROM {view}"
     theirs = ", ".join(f"{index.value(raw)} AS {c}" for c, raw in equal.items())
     theirs += "".join(f", CAST({quote(raw)} AS DOUBLE) AS {c}" for c, (raw, _) in near.items())
+    raws = f"SELECT {index.entity_sql} AS entity, {theirs} FROM {index.view}"
     on = [f"o.{c} = r.{c}" for c in equal]
-    on += [f"abs(o.{c} - r.{c}) <= {distance}" for c, (_, distance) in near.items()]
-    return int(
+    if not near:
+        # Raw tuples are counted first: joining rows of few labels would multiply them.
+        rare = f"SELECT {', '.join(equal)} FROM ({raws}) GROUP BY ALL HAVING count(DISTINCT entity) < {k}"
+        sql = f"SELECT count(*) FROM ({ours}) o JOIN ({rare}) r ON {' AND '.join(on)}"
+        return int(index.engine.rows(sql)[0][0])
+    on += [f"r.{c} BETWEEN o.{c} - {distance} AND o.{c} + {distance}" for c, (_, distance) in near.items()]
+    step = max(1, shape.frame.height // _NEAR_ROWS)
+    return step * int(
         index.engine.rows(
-            f"SELECT count(*) FROM (SELECT o.i FROM ({ours}) o JOIN "
-            f"(SELECT {index.entity_sql} AS entity, {theirs} FROM {index.view}) r ON {' AND '.join(on)} "
-            f"GROUP BY o.i HAVING count(DISTINCT entity) < {k})"
+            f"SELECT count(*) FROM (SELECT o.i FROM ({ours} WHERE row_number % {step} = 0) o "
+            f"JOIN ({raws}) r ON {' AND '.join(on)} GROUP BY o.i HAVING count(DISTINCT entity) < {k})"
         )[0][0]
     )
 
