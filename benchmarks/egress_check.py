@@ -1,4 +1,4 @@
-"""Time of a whole check against a bare DuckDB scan of the same raw file: ``python benchmarks/egress_check.py``.
+"""Time of a whole check against a bare DuckDB scan of the same file: ``python benchmarks/egress_check.py``.
 
 Prints one line an output: seconds of the check (fresh process state, no container), seconds of the scan,
 ratio. ``--rows`` sets the size of the register (default 200,000).

@@ -195,8 +195,16 @@ def halt(case: Case, after: Resource) -> Iterable[Command]:
 
 
 def restore(case: Case, after: Resource) -> Iterable[Command]:
-    """Effect: supplies and grants that the suspension had stopped are there again."""
-    yield from each(case, after, "supply", ("paused",), "resume")
+    """Effect: supplies and grants that the suspension had stopped are there again.
+
+    Not what a person has paused by an act of its own, and nothing while a suspending order is open.
+    """
+    orders = case.world.find("rectification", state=("rectifying", "reported"), labels={"agreement": after.id})
+    if any(order.spec["suspend"] and order.id != case.resource.id for order in orders):
+        return
+    for supply in case.world.find("supply", state="paused", labels={"agreement": after.id}):
+        if supply.status["pause"]["role"] == Role.SYSTEM:
+            yield Command("supply", supply.id, "resume", {"cause": f"agreement {after.id} {after.state}"})
     yield from each(case, after, "scenario", ("suspended",), "resume")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from pydantic import Field as Bound
 
 from sandbox.authorisation import codes  # noqa: F401
 from sandbox.authorisation.affiliation import one_side, redevelopment_in_scope
-from sandbox.core.actor import Actor, Role
-from sandbox.core.lifecycle import Case, Kind, Model, State, Transition, World
+from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.resource import Resource
 
 
@@ -54,6 +57,20 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     return True
 
 
+def view(actor: Actor, resource: Resource) -> Resource:
+    """Who it is and as what it is registered; control relations and keys are for itself and supervisors."""
+    if actor.role in READS_ALL | {Role.SPACE_ADMIN} or actor.organisation == resource.id:
+        return resource
+    return replace(resource, spec={key: resource.spec[key] for key in DISCLOSED}, status={})
+
+
+def stop_work(case: Case, after: Resource) -> Iterable[Command]:
+    """Effect: the jobs of an organisation that is suspended or has left do not run on."""
+    for job in case.world.find("job", organisation=after.id, state=("queued", "provisioning", "running")):
+        yield Command("job", job.id, "kill", {"cause": f"organisation {after.id} {after.state}"})
+
+
+DISCLOSED = ("name_zh", "name_en", "roles", "credit_code", "region")
 REGISTRAR = frozenset({Role.SPACE_ADMIN, Role.DATA_AUTHORITY})
 
 KIND = Kind(
@@ -63,6 +80,7 @@ KIND = Kind(
     prefix="org",
     spec=OrganisationSpec,
     visible=visible,
+    view=view,
     states=(
         State("registered", "已登记", "registered", "data_authority"),
         State("active", "有效", "active", "data_authority"),
@@ -94,7 +112,15 @@ KIND = Kind(
         ),
         Transition("activate", ("registered",), "active", REGISTRAR, "生效", "activate", "GZ 二(三)"),
         Transition(
-            "suspend", ("active",), "suspended", REGISTRAR, "暂停", "suspend", "GM 五(四)", payload=Reason
+            "suspend",
+            ("active",),
+            "suspended",
+            REGISTRAR,
+            "暂停",
+            "suspend",
+            "GM 五(四)",
+            payload=Reason,
+            effects=(stop_work,),
         ),
         Transition("resume", ("suspended",), "active", REGISTRAR, "恢复", "resume", "GM 五(四)"),
         Transition(
@@ -106,6 +132,7 @@ KIND = Kind(
             "leave",
             "GM 五(四)",
             payload=Reason,
+            effects=(stop_work,),
         ),
     ),
 )

@@ -136,6 +136,9 @@ def applicant(case: Case) -> None:
     may = case.policy.get("scenario.applicant")
     if str(case.actor.role) not in may:
         raise fail("APPLICANT", may=", ".join(may))
+    named = case.payload.developer
+    if case.actor.role == Role.DEVELOPER and named not in ("", case.actor.organisation):
+        raise fail("NOT_PARTY")  # a developer applies for itself: no straw man
 
 
 def within_agreement(case: Case) -> None:
@@ -154,9 +157,21 @@ def within_agreement(case: Case) -> None:
         if case.policy.get("sod.third_party_redevelopment")[agreement.spec["mode"]] == "forbidden":
             raise fail("SOD_THIRD_PARTY", mode=agreement.spec["mode"])
         no_redevelopment(case.world, case.policy, agreement.spec["operator"], developer)
-    for item in spec.list:
+    in_scope(agreement, spec.list)
+
+
+def in_scope(agreement: Resource, items: tuple[Item, ...]) -> None:
+    """Every resource of a list is in the agreement's scope; OUT_OF_SCOPE otherwise."""
+    for item in items:
         if item.entry not in agreement.spec["scope"]:
             raise fail("OUT_OF_SCOPE", entry=item.entry)
+
+
+def amendable(case: Case) -> None:
+    """Guard on amending: the new list is held to what the first one was (scope, columns, negative list)."""
+    name = case.resource.spec["agreement"]
+    in_scope(active(case, case.world.get("agreement", name), name), case.payload.list)
+    check_list(case, case.payload.model_dump(mode="json")["list"])
 
 
 def check_list(case: Case, items: list[dict[str, Any]]) -> None:
@@ -612,7 +627,7 @@ KIND = Kind(
             "amend",
             "GD 24",
             payload=Amendment,
-            guards=(own,),
+            guards=(own, amendable),
             record=amended,
             clock="scenario.review_wd",
         ),
@@ -675,7 +690,17 @@ KIND = Kind(
             "CD 34, 26",
             payload=Cause,
         ),
-        Transition("resume", ("suspended",), "granted", SYSTEM, "恢复", "resume", "CD 34", payload=Cause),
+        Transition(
+            "resume",
+            ("suspended",),
+            "granted",
+            SYSTEM,
+            "恢复",
+            "resume",
+            "CD 34",
+            payload=Cause,
+            clock=term_end,
+        ),
         Transition(
             "revoke",
             ("granted", "suspended", "amending"),

@@ -95,10 +95,15 @@ def give_token(control: Control, actor: Actor, id: str, name: str, days: int = 9
 def sign_in(control: Control, token: str, acting: str) -> Actor:
     """Who is behind a token. ``acting`` is ``role@organisation``; empty if the account has only one.
 
-    Raises NO_TOKEN, ACTING_AS (not one of the account's memberships).
+    Raises NO_TOKEN, ACTING_AS (not one of the account's memberships), ORGANISATION_INACTIVE (the
+    organisation is suspended or has left).
     """
     with control.store.read() as reader:
         account = reader.account_by_token(token, control.clock())
+        organisations = {
+            m.organisation: reader.get("organisation", m.organisation)
+            for m in (account.memberships if account else ())
+        }
     if account is None or account.disabled:
         raise fail("NO_TOKEN")
     held = {f"{m.role}@{m.organisation}": m for m in account.memberships}
@@ -107,6 +112,9 @@ def sign_in(control: Control, token: str, acting: str) -> Actor:
     if acting not in held:
         raise fail("ACTING_AS", may=", ".join(sorted(held)) or "-")
     chosen = held[acting]
+    organisation = organisations[chosen.organisation]
+    if organisation is not None and organisation.state in ("suspended", "exited"):
+        raise fail("ORGANISATION_INACTIVE", organisation=organisation.id)
     return Actor(account.id, account.person, chosen.organisation, Role(chosen.role))
 
 

@@ -8,6 +8,10 @@ define(
         "单位 {organisation} 未登记“{role}”身份，请先变更单位登记。",
         "Organisation {organisation} is not registered as “{role}”; amend its registration first.",
     ),
+    NO_DATA_RIGHT=(
+        "运行管理员不接触数据和业务资源，请由有权的单位人员办理。",
+        "Administrators of the runtime have no right to data; let the organisation's own people do it.",
+    ),
     ACTING_AS=(
         "请说明以何身份办理（role@organisation）；可选：{may}。",
         "Say in which role you act (role@organisation); yours: {may}.",

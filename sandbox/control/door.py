@@ -27,6 +27,7 @@ from sandbox.core.records import signed
 from sandbox.core.resource import Entry, Resource
 from sandbox.store import Reader, Store, Writer
 
+ADMINISTERED = frozenset({"organisation"})  # what an administrator has to do with
 ID = re.compile(r"^[a-z][a-z0-9-]{2,40}$")
 
 
@@ -111,6 +112,7 @@ class Control:
     def get(self, actor: Actor, kind: str, id: str) -> Resource:
         """One resource as ``actor`` may see it; NOT_FOUND also if it may not be known of."""
         table = kind_of(kind)
+        self._data_right(actor, kind, f"{kind}/-")
         with self.store.read() as reader:
             found = reader.get(kind, id)
             if found is None or not self.sees(actor, found, Sight(reader)):
@@ -127,10 +129,19 @@ class Control:
     ) -> list[Resource]:
         """Those that ``actor`` may see, oldest first."""
         table = kind_of(kind)
+        self._data_right(actor, kind, f"{kind}/-")
         with self.store.read() as reader:
             sight = Sight(reader)
             found = reader.find(kind, state=state, labels=labels)
             return [table.view(actor, one) for one in found if self.sees(actor, one, sight)]
+
+    def history(self, actor: Actor, kind: str, id: str) -> list[Resource]:
+        """Every version that ``actor`` may see, oldest first; NOT_FOUND if the present one may not be seen."""
+        self.get(actor, kind, id)
+        with self.store.read() as reader:
+            sight = Sight(reader)
+            versions = [one for one in reader.history(kind, id) if self.sees(actor, one, sight)]
+        return [kind_of(kind).view(actor, one) for one in versions]
 
     def possible(self, actor: Actor, resource: Resource) -> list[str]:
         """The events that the table offers ``actor``'s role in this state (guards not asked)."""
@@ -141,7 +152,15 @@ class Control:
         """Whether ``actor`` may know of it. The system sees all; administrators no data (R-072)."""
         if actor.role == Role.SYSTEM:
             return True
+        if actor.role == Role.SPACE_ADMIN and resource.kind not in ADMINISTERED:
+            return False
         return kind_of(resource.kind).visible(actor, resource, world)
+
+    def _data_right(self, actor: Actor, kind: str, object: str) -> None:
+        """Administering the runtime gives no sight of what it works on (R-072). Raises NO_DATA_RIGHT."""
+        if actor.role == Role.SPACE_ADMIN and kind not in ADMINISTERED:
+            self.note(actor, "read", object, reason="NO_DATA_RIGHT")
+            raise fail("NO_DATA_RIGHT")
 
     def ask(self, actor: Actor, kind: str, id: str, event: str, guards: Sequence[Guard]) -> None:
         """Ask table and ``guards`` about ``event`` without doing it; a refusal is logged and raised."""
@@ -297,11 +316,16 @@ class Control:
     @staticmethod
     def _parse(model: type[BaseModel], payload: Mapping[str, Any], what: str) -> BaseModel:
         try:
-            return model.model_validate(dict(payload))
+            parsed = model.model_validate(dict(payload))
+            rfc8785.dumps(parsed.model_dump(mode="json"))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             where = ".".join(str(part) for part in first["loc"]) or what
             raise fail("MALFORMED", what=where, why=first["msg"]) from error
+        except (rfc8785.CanonicalizationError, ValueError, RecursionError) as error:
+            # guards hash lists and manifests: what has no canonical form goes no further
+            raise fail("MALFORMED", what=what, why="no canonical JSON (RFC 8785): NaN, 2^53, …") from error
+        return parsed
 
     def _after(self, table: Kind, row: Transition, case: Case) -> Resource:
         """The resource as it will be: new state, what the event records, the clock of the new state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sandbox.core.errors import fail
@@ -31,6 +32,11 @@ def need(case: Case, kind: str, id: str) -> Resource:
     if found is None:
         raise fail("NOT_FOUND", kind=kind, id=id)
     return found
+
+
+def to_the_second(at: datetime | None) -> datetime | None:
+    """A time as a developer may see it: finer than a second it would tell of what a job read (R-117)."""
+    return at.replace(microsecond=0) if at else None
 
 
 def own(case: Case) -> None:

@@ -206,6 +206,12 @@ class Story:
     def review(self) -> None:
         w = self.world
         points = self._points()
+        mine = self.cases[0].request
+        self._refusal(
+            "提交方自己审批",
+            "the submitter approves",
+            lambda: w["li-developer"].act("egress-request", mine, "approve", {"conditions": []}),
+        )
         for case in self.cases:
             request = w["zhou-reviewer"].get(f"/v1/egress-request/{case.request}")
             for file in request["status"]["check"]["canonical"]:
@@ -315,11 +321,6 @@ class Story:
                 },
                 ["sex", "birth_date", "district", "income"],
             )
-        self._refusal(
-            "提交方自己审批",
-            "the submitter approves",
-            lambda: developer.act("egress-request", case.request, "approve", {"conditions": []}),
-        )
         stolen = self._job(case, case.data.job)
         stolen["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": ["phone"]}]
         self._refusal(
@@ -413,7 +414,7 @@ class Story:
         refused = sum(1 for entry in entries if entry["outcome"] == "refused")
         self.ledger.facts.append(
             (
-                "审计记录（拒绝），核验通过，改一字节即发现 / log entries (refused), verified; a changed byte is found",
+                "审计记录（拒绝），核验通过，改一字节即发现 / log entries (refused), verified; any change is found",
                 f"{len(entries)} ({refused})",
             )
         )

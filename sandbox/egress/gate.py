@@ -94,14 +94,20 @@ class Gate:
         return self._token(id, request.status["release"]["package_sha256"])
 
     def open(self, actor: Actor, id: str, token: str) -> Iterator[bytes]:
-        """The package, after the ``download`` transition has let this actor have it and has logged it."""
-        if self._seen(actor, id).state != "released":
-            raise fail("NOT_RELEASED", request=id)
-        self._control.act(actor, NAME, id, "download", {"token": token})
+        """The package, after the ``download`` transition has let this actor have it and has logged it.
+
+        Raises NOT_RECIPIENT also for a request that the actor may not know of, or that does not exist:
+        one answer for all, so that nothing can be found out by trying ids.
+        """
         with self._control.store.read() as reader:
             request = reader.get(NAME, id)
-        if request is None:
-            raise fail("NOT_FOUND", kind=NAME, id=id)
+        if request is None or actor.organisation != request.spec["recipient"]:
+            named = request.ref if request else f"{NAME}/-"
+            self._control.note(actor, "download", named, reason="NOT_RECIPIENT")
+            raise fail("NOT_RECIPIENT")
+        if request.state != "released":
+            raise fail("NOT_RELEASED", request=id)
+        self._control.act(actor, NAME, id, "download", {"token": token})
         sha256 = request.status["release"]["package_sha256"]
         self._released.verified(sha256)
         return self._released.read(sha256)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field as Bound
 
-from sandbox.authorisation.agreement import each
+from sandbox.authorisation.agreement import each, restore
 from sandbox.authorisation.organisation import Reason
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import Conflict, define, fail
@@ -85,11 +85,10 @@ def suspend(case: Case, after: Resource) -> Iterable[Command]:
 
 
 def resume(case: Case, after: Resource) -> Iterable[Command]:
-    """Effect of the verification: what this order had stopped goes on."""
+    """Effect of the verification: what this order had stopped goes on, unless another order holds it."""
     agreement = need(case, "agreement", after.spec["agreement"])
     if after.spec["suspend"] and agreement.state == "active":
-        yield from each(case, agreement, "supply", ("paused",), "resume")
-        yield from each(case, agreement, "scenario", ("suspended",), "resume")
+        yield from restore(case, agreement)
 
 
 def reported(case: Case) -> dict[str, Any]:

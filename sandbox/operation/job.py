@@ -21,7 +21,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
-from sandbox.core.records import need, signed
+from sandbox.core.records import need, signed, to_the_second
 from sandbox.core.resource import Resource
 from sandbox.desensitize.recipe import validate_recipe
 from sandbox.operation import codes  # noqa: F401
@@ -85,11 +85,21 @@ class Started(Model):
     attempt: int
 
 
+class Mistake(Model):
+    """The developer's own error: one word for its class, and where in their own code."""
+
+    class_: str = Bound(alias="class", pattern="^[A-Za-z_]{1,64}$")
+    line: int | None = None
+    file: str = Bound(pattern=f"{PATH}|^$")
+
+    model_config = Model.model_config | {"populate_by_name": True, "serialize_by_alias": True}
+
+
 class Ran(Model):
     """How the container ended, in closed vocabulary; ``error`` is the developer's own mistake."""
 
     end: str
-    error: dict[str, Any] | None = None
+    error: Mistake | None = None
     seconds: float
     timing: dict[str, float] = Bound(default_factory=dict)
     config_sha256: str = ""
@@ -412,8 +422,8 @@ def view(actor: Actor, resource: Resource) -> Resource:
         status=status,
         labels=resource.labels,
         version=resource.version,
-        created_at=resource.created_at,
-        changed_at=resource.changed_at,
+        created_at=to_the_second(resource.created_at),
+        changed_at=to_the_second(resource.changed_at),
     )
 
 

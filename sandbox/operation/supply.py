@@ -18,7 +18,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Kind, Model, State, Transition, World
-from sandbox.core.records import need, own, signed
+from sandbox.core.records import need, own, signed, to_the_second
 from sandbox.core.resource import Resource
 from sandbox.operation import codes  # noqa: F401
 
@@ -169,9 +169,17 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     )
 
 
+def labels(case: Case) -> dict[str, str]:
+    """Index: by agreement, scenario, entry, and the operator who may see the counts."""
+    spec: SupplySpec = case.payload
+    operator = need(case, "agreement", spec.agreement).spec["operator"]
+    named = {"agreement": spec.agreement, "scenario": spec.scenario, "entry": spec.entry}
+    return {**named, "operator": str(operator)}
+
+
 def view(actor: Actor, resource: Resource) -> Resource:
-    """A developer sees that there is a supply, not its counts (invariant 5)."""
-    if actor.role != Role.DEVELOPER:
+    """Provider and operator see it whole; the user of the grant that there is one, not its counts."""
+    if actor.role in READS_ALL or actor.organisation in (resource.organisation, resource.labels["operator"]):
         return resource
     return Resource(
         kind=resource.kind,
@@ -180,8 +188,8 @@ def view(actor: Actor, resource: Resource) -> Resource:
         state=resource.state,
         spec={key: resource.spec[key] for key in ("agreement", "scenario", "entry")},
         version=resource.version,
-        created_at=resource.created_at,
-        changed_at=resource.changed_at,
+        created_at=to_the_second(resource.created_at),
+        changed_at=to_the_second(resource.changed_at),
     )
 
 
@@ -196,11 +204,7 @@ KIND = Kind(
     en="supply",
     prefix="su",
     spec=SupplySpec,
-    labels=lambda case: {
-        "agreement": case.payload.agreement,
-        "scenario": case.payload.scenario,
-        "entry": case.payload.entry,
-    },
+    labels=labels,
     visible=visible,
     view=view,
     working=frozenset({"quarantined", "loaded"}),

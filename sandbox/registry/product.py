@@ -13,7 +13,7 @@ from sandbox.authorisation.scenario import Cause, authorising_side, user_of
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
-from sandbox.core.records import need, own, signed
+from sandbox.core.records import need, own, signed, to_the_second
 from sandbox.core.resource import Resource
 from sandbox.review import codes  # noqa: F401
 
@@ -143,8 +143,8 @@ def view(actor: Actor, resource: Resource) -> Resource:
         status={key: value for key, value in resource.status.items() if key == "offer"},
         labels=resource.labels,
         version=resource.version,
-        created_at=resource.created_at,
-        changed_at=resource.changed_at,
+        created_at=to_the_second(resource.created_at),
+        changed_at=to_the_second(resource.changed_at),
     )
 
 

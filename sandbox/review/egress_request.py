@@ -17,11 +17,13 @@ from pydantic import Field as Bound
 from sandbox.authorisation.affiliation import affiliated
 from sandbox.authorisation.agreement import active
 from sandbox.authorisation.scenario import Cause
+from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, Policy, State, Transition, World
-from sandbox.core.records import appended, need, signed
+from sandbox.core.records import appended, need, signed, to_the_second
 from sandbox.core.resource import Resource
+from sandbox.egress.messages import RULES
 from sandbox.review import codes  # noqa: F401
 
 NAME = "egress-request"
@@ -149,6 +151,12 @@ def use_allowed(case: Case) -> None:
         raise fail("ORGANISATION_INACTIVE", organisation=spec.recipient)
 
 
+def sources_open(case: Case) -> None:
+    """Guard: nothing that the outputs were made of has come onto the negative list since (R-005)."""
+    for entry in job_of(case).status["lineage"]["entries"]:
+        not_listed(case.world, entry)
+
+
 def authoriser_reviews(case: Case) -> None:
     """Guard: 谁授权、谁审核 (R-161): the reviewer is of the organisation that authorised."""
     authoriser = agreement_of(case).spec["authoriser"]
@@ -159,7 +167,10 @@ def authoriser_reviews(case: Case) -> None:
 def independent(case: Case) -> None:
     """Guard: neither the submitter nor anybody of the submitter's, recipient's or operator's side (R-164)."""
     job = job_of(case)
-    sides = {case.resource.organisation, job.organisation, agreement_of(case).spec["operator"]}
+    agreement = agreement_of(case).spec
+    sides = {case.resource.organisation, job.organisation, agreement["operator"]}
+    # what the authoriser itself receives it may review; what an affiliate of it receives, not
+    sides |= {case.resource.spec["recipient"]} - {agreement["authoriser"]}
     people = {job.status["create"]["person"], case.resource.status["create"]["person"]}
     if case.actor.person in people or any(
         affiliated(case.world, case.policy, case.actor.organisation, side) for side in sides
@@ -343,14 +354,13 @@ def view(actor: Actor, resource: Resource) -> Resource:
     status = {key: value for key, value in resource.status.items() if key in ("return", "reject", "recall")}
     if "check" in resource.status:
         check = resource.status["check"]
-        coarse = {
-            (found["rule"], found["point"], found["severity"], found["hint"]) for found in check["findings"]
-        }
+        coarse = {(found["rule"], found["severity"]) for found in check["findings"] if found["rule"] in RULES}
         status["check"] = {
             "verdict": check["verdict"],
+            # the words are the rule's own: what came out of the container may name a rule, not word it
             "findings": [
-                dict(zip(("rule", "point", "severity", "hint"), found, strict=True))
-                for found in sorted(coarse)
+                {"rule": rule, "point": RULES[rule].point, "severity": severity, "hint": RULES[rule].hint}
+                for rule, severity in sorted(coarse)
             ],
         }
     if "decision" in resource.status:
@@ -368,8 +378,8 @@ def view(actor: Actor, resource: Resource) -> Resource:
         status=status,
         labels=resource.labels,
         version=resource.version,
-        created_at=resource.created_at,
-        changed_at=resource.changed_at,
+        created_at=to_the_second(resource.created_at),
+        changed_at=to_the_second(resource.changed_at),
         due_at=resource.due_at,
         overdue=resource.overdue,
     )
@@ -385,6 +395,7 @@ REVIEWER = frozenset({Role.REVIEWER})
 SYSTEM = frozenset({Role.SYSTEM})
 HELD = ("held_cross_border", "human_review")
 JUDGE = (authoriser_reviews, independent)
+EXIT = (checked, verdicts_complete, product_registered, agreement_active, sources_open)
 CLOCK = "review.product_wd"
 
 KIND = Kind(
@@ -420,7 +431,7 @@ KIND = Kind(
             "propose",
             "GD 26; GZ 二(四)",
             payload=EgressSpec,
-            guards=(from_quarantine, use_allowed),
+            guards=(from_quarantine, use_allowed, sources_open),
             record=deciders,
             effects=(propose_job,),
             clock=CLOCK,
@@ -504,7 +515,7 @@ KIND = Kind(
             "approve",
             "GD 26; CN (十二); CD 17(三)",
             payload=Approval,
-            guards=(*JUDGE, checked, verdicts_complete),
+            guards=(*JUDGE, checked, verdicts_complete, sources_open),
             record=decision,
             effects=(draft_product,),
         ),
@@ -538,7 +549,7 @@ KIND = Kind(
             "准备放行",
             "prepare release",
             "GD 27; GZ 三(四)",
-            guards=(checked, verdicts_complete, product_registered, agreement_active),
+            guards=EXIT,
         ),
         Transition(
             "release",
@@ -549,7 +560,7 @@ KIND = Kind(
             "release",
             "GD 27; GZ 三(四)",
             payload=Released,
-            guards=(checked, verdicts_complete, product_registered, agreement_active),
+            guards=EXIT,
             record=release,
         ),
         Transition(
@@ -561,7 +572,7 @@ KIND = Kind(
             "download",
             "GZ 三(四)",
             payload=Download,
-            guards=(token_holds, agreement_active),
+            guards=(token_holds, agreement_active, product_registered, sources_open),
             record=download,
         ),
         Transition(

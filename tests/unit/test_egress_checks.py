@@ -356,3 +356,15 @@ def test_what_the_caller_gave_wrongly_is_an_error(tmp_path, policy, persons_file
         load_history(tmp_path / "h", ["csv"], Budget())
     with pytest.raises(SandboxError, match="EGRESS_PARAMS"):
         attack("a\n1\n", declared=[{"kind": "table"}])
+
+
+def test_a_count_of_a_part_tells_of_the_rest(attack, persons):
+    ill = (pl.col("disease") != "无").sum().alias("ill")
+    part = persons.group_by("district").agg(n=pl.len(), ill=ill)
+    declared = [{"path": "out.csv", "dimensions": ["district"], "counts": ["n", "ill"]}]
+    assert attack(part, declared=declared).verdict == "no_objection"
+    nearly = part.with_columns(ill=pl.when(pl.col("district") == "东城区").then(pl.col("n") - 2).otherwise("ill"))
+    report = attack(nearly, declared=declared)
+    assert next(f for f in report.findings if f.rule == "SMALL_CELL").evidence["basis"] == "complement"
+    every = part.with_columns(ill=pl.when(pl.col("district") == "东城区").then("n").otherwise("ill"))
+    assert "ZERO_CELL" in rules(attack(every, declared=declared), Severity.HOLD)

@@ -126,6 +126,9 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
             yield finding("SMALL_CELL", document.shown, table.part, evidence, Severity.HOLD)
     for k in [] if shape.others else shape.counts:
         stated = shape.numbers(k)
+        if shape.confirmed and k not in shape.confirmed and _part(stated, shape.n):
+            yield from _rest(document, context, table, shape, k, threshold)
+            continue
         base = next((b for b in (10, 5) if len(stated) > 2 and bool((stated.drop_nulls() % b == 0).all())), 1)
         off = (stated - shape.n.cast(pl.Float64)).abs() >= max(base, 0.5)
         if bool(off.any()):
@@ -136,6 +139,31 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
                 "counted": "rows" if by_rows else "unknown",
             }
             yield finding("COUNT_MISMATCH", document.shown, table.part, evidence)
+
+
+def _part(stated: pl.Series, whole: pl.Series) -> bool:
+    """Whether a count is of a part of each cell: never more than the whole, and not always all of it."""
+    gap = whole.cast(pl.Float64) - stated
+    return bool((gap >= 0).all()) and bool((gap > 0).any())
+
+
+def _rest(
+    document: Document, context: Context, table: Table, shape: Shape, column: str, threshold: float
+) -> Iterable[Finding]:
+    """A count of a part tells of the rest too: fewer than the threshold without the property, or none."""
+    gap = shape.n.cast(pl.Float64) - shape.numbers(column)
+    few, none = (gap > 0) & (gap < threshold), gap == 0
+    where = f"{table.part} {context.column(list(shape.names).index(column), shape.names[column])}".strip()
+    if bool(few.any()):
+        evidence = {
+            "count": int(few.sum()),
+            "threshold": threshold,
+            "rows": _rows(few),
+            "basis": "complement",
+        }
+        yield finding("SMALL_CELL", document.shown, where, evidence)
+    if bool(none.any()):
+        yield finding("ZERO_CELL", document.shown, where, {"count": int(none.sum()), "rows": _rows(none)})
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
