@@ -336,6 +336,8 @@ def create_app(space: Space) -> FastAPI:
     def outputs(id: str, path: str, actor: Actor = who) -> Response:
         """Always refused: outputs are in quarantine, and what is released comes from the gate (R-118)."""
         job = control.get(actor, "job", id)
+        if job.state == "purged":
+            raise fail("NOT_FOUND", kind=f"job/{id}", id=path)
         control.note(actor, "read-output", job.ref, reason="QUARANTINED")
         raise fail("QUARANTINED")
 

@@ -199,7 +199,8 @@ def restore(case: Case, after: Resource) -> Iterable[Command]:
 
     Not what a person has paused by an act of its own, and nothing while a suspending order is open.
     """
-    orders = case.world.find("rectification", state=("rectifying", "reported"), labels={"agreement": after.id})
+    live = ("rectifying", "reported")
+    orders = case.world.find("rectification", state=live, labels={"agreement": after.id})
     if any(order.spec["suspend"] and order.id != case.resource.id for order in orders):
         return
     for supply in case.world.find("supply", state="paused", labels={"agreement": after.id}):

@@ -19,7 +19,6 @@ define(
 )
 define(
     Invalid,
-    SETTINGS=("设置 {name} 有误：{why}。", "Setting {name} is wrong: {why}."),
     TOO_LARGE=("内容超过 {max} 字节，请减小。", "More than {max} bytes were sent; send less."),
 )
 define(

@@ -28,7 +28,7 @@ from sandbox.core.resource import Entry, Resource
 from sandbox.store import Reader, Store, Writer
 
 ADMINISTERED = frozenset({"organisation"})  # what an administrator has to do with
-ID = re.compile(r"^[a-z][a-z0-9-]{2,40}$")
+ID = re.compile(r"^[a-z][a-z0-9-]{2,40}\Z")
 
 
 class Sight(World):
@@ -136,7 +136,7 @@ class Control:
             return [table.view(actor, one) for one in found if self.sees(actor, one, sight)]
 
     def history(self, actor: Actor, kind: str, id: str) -> list[Resource]:
-        """Every version that ``actor`` may see, oldest first; NOT_FOUND if the present one may not be seen."""
+        """Every version that ``actor`` may see, oldest first; NOT_FOUND as ``get``."""
         self.get(actor, kind, id)
         with self.store.read() as reader:
             sight = Sight(reader)

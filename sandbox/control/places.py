@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sandbox.core.errors import fail
 from sandbox.store.blobs import Blobs
 
 
@@ -73,6 +74,8 @@ class Places:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o755)
         for file, text in texts.items():
+            if Path(file).name != file:  # the names are the developer's; the door has held them to plain ones
+                raise fail("MALFORMED", what="code", why="not a plain file name")
             (folder / file).write_text(text, encoding="utf-8")
         return folder
 

@@ -76,6 +76,7 @@ class Work:
             ("job", "provisioning"): self.build_view,
             ("job", "running"): self.run_job,
             ("job", "succeeded"): self.take_outputs,
+            ("job", "purging"): self.purge,
             ("egress-request", "requested"): self.begin_check,
             ("egress-request", "auto_check"): self.check,
             ("egress-request", "releasing"): self.release,
@@ -106,7 +107,7 @@ class Work:
     def ingest(self, supply: Resource) -> bool:
         """The delivered bytes become a snapshot, or nothing does."""
         spec, manifest = supply.spec, supply.spec["manifest"]
-        entry = self._need("catalogue-entry", spec["entry"])
+        entry = self._entry_at(spec["entry"], supply.status["accepted"]["entry_version"])
         quarantine = self._blobs(supply, "quarantine")
         task = Task(
             id=f"{supply.id}-ingest",
@@ -213,6 +214,23 @@ class Work:
             outputs.append({"path": output.path, "sha256": sha256, "bytes": size, "kind": output.kind})
         self._act(job, "stage", {"outputs": outputs})
         return True
+
+    def purge(self, job: Resource) -> bool:
+        """Delete unclaimed outputs, unless another job of the scenario put out the very same bytes."""
+        staging = self._blobs(job, "staging")
+        with self.control.store.read() as reader:
+            others = reader.find("job", labels={"scenario": job.labels["scenario"]})
+        kept = {
+            output["sha256"]
+            for other in others
+            if other.id != job.id and other.state in ("quarantined", "proposed")
+            for output in other.status["outputs"]
+        }
+        for output in job.status.get("outputs", []):
+            if output["sha256"] not in kept:
+                staging.remove(output["sha256"])
+        self._act(job, "erase")
+        return False
 
     def _keep(self, job: Resource, spec: JobSpec, outcome: Outcome) -> bool:
         report = outcome.report
@@ -345,7 +363,10 @@ class Work:
         task = self._check_task(request, job)
         outcome = self._run(task)
         result = self._result(outcome)
-        if result["error"] is None:
+        names = {output["path"] for output in job.status["outputs"]}
+        if result["verdict"] != "reject" and {file["path"] for file in result["canonical"]} != names:
+            result = _no_result("CANONICAL_MISMATCH", outcome)  # its names are not the checker's to choose
+        if result["error"] is None and result["verdict"] != "reject":
             review = self._blobs(job, "review")
             try:
                 for file in result["canonical"]:
@@ -374,7 +395,7 @@ class Work:
         described: list[dict[str, Any]] = []
         for supply_id in job.status["lineage"]["supplies"]:
             supply = self._need("supply", supply_id)
-            entry = self._need("catalogue-entry", supply.spec["entry"])
+            entry = self._entry_at(supply.spec["entry"], supply.status["accepted"]["entry_version"])
             raws[f"{supply.id}.parquet"] = raw.verified(supply.status["snapshot"]["sha256"])
             described.append(
                 {
@@ -420,7 +441,8 @@ class Work:
 
     def _product_roles(self, product: Resource) -> dict[str, Any]:
         """Roles of a primary product's columns: those of the raw columns they come from."""
-        entry = self._need("catalogue-entry", product.spec["lineage"]["entries"][0])
+        supply = self._need("supply", product.spec["lineage"]["supplies"][0])
+        entry = self._entry_at(supply.spec["entry"], supply.status["accepted"]["entry_version"])
         role = {field["name"]: field["role"] for field in entry.spec["fields"]}
         columns = [(column["name"], column["source"]) for column in product.spec["columns"]]
         entity = entry.spec["entity"]
@@ -571,6 +593,14 @@ class Work:
         if found is None:
             raise fail("NOT_FOUND", kind=kind, id=id)
         return found
+
+    def _entry_at(self, id: str, version: int) -> Resource:
+        """The catalogue entry as it was when the supply was accepted: a later edit grades no earlier data."""
+        with self.control.store.read() as reader:
+            for entry in reader.history("catalogue-entry", id):
+                if entry.version == version:
+                    return entry
+        raise fail("NOT_FOUND", kind="catalogue-entry", id=id)
 
     def _act(self, resource: Resource, event: str, payload: dict[str, Any] | None = None) -> None:
         """Move the row on from the very version that was looked at."""

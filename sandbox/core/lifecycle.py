@@ -21,7 +21,7 @@ from sandbox.core.resource import Resource
 class Model(BaseModel):
     """Base of every spec and payload: unknown fields are errors, instances do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Nothing(Model):

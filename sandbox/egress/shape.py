@@ -301,8 +301,7 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     for k in names:
         if k in count_like or names[k] in declared.measures:
             continue
-        same = k in matched and tame(names[k]) == tame(matched[k])
-        if k in matched and (k in text or same or names[k] in declared.dimensions):
+        if k in matched and (k in text or names[k] in declared.dimensions):
             use(k)
         elif k not in matched and frame[k].dtype == pl.String and frame[k].n_unique() <= 200:
             band = _band_sql(index, names[k], [str(v) for v in frame[k].unique().drop_nulls()])
@@ -312,8 +311,9 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         k for k in text if k not in shape.dims and frame[k].n_unique() <= max(50, frame.height // 2)
     ]
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
-    for k in matched:
-        # A number without a name is a dimension only when the rows need it to be told apart.
+    for k in sorted(matched, key=lambda k: tame(names[k]) != tame(matched[k])):
+        # A number is a dimension only when the rows need it to be told apart: means are raw values by
+        # chance, whatever they are called. Columns named like the raw column come first.
         settled = k in shape.dims or k in shape.confirmed or k in count_like or k in text
         if settled or names[k] in declared.measures:
             continue

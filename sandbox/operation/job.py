@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import rfc8785
 from pydantic import Field as Bound
@@ -27,7 +27,9 @@ from sandbox.desensitize.recipe import validate_recipe
 from sandbox.operation import codes  # noqa: F401
 
 NAME = "job"
+CODE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.[A-Za-z0-9]{1,8}$"  # a plain name: it is written as a file
 PATH = r"^[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9]{1,8}$"
+CodeName = Annotated[str, Bound(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]  # a plain name: no folder
 
 
 class JobInput(Model):
@@ -65,7 +67,7 @@ class JobSpec(Model):
     purpose: str
     language: Literal["sql", "python", "recipe"]
     entry: str = ""
-    code: dict[str, str] = Bound(default_factory=dict, max_length=64)
+    code: dict[Annotated[str, Bound(pattern=CODE_FILE)], str] = Bound(default_factory=dict, max_length=64)
     recipe: dict[str, Any] | None = None
     inputs: tuple[JobInput, ...] = Bound(min_length=1, max_length=16)
     outputs: tuple[JobOutput, ...] = Bound(default=(), max_length=16)
@@ -90,7 +92,7 @@ class Mistake(Model):
 
     class_: str = Bound(alias="class", pattern="^[A-Za-z_]{1,64}$")
     line: int | None = None
-    file: str = Bound(pattern=f"{PATH}|^$")
+    file: str = Bound(pattern=f"{CODE_FILE}|^$")
 
     model_config = Model.model_config | {"populate_by_name": True, "serialize_by_alias": True}
 
@@ -458,7 +460,7 @@ KIND = Kind(
     labels=labels,
     visible=visible,
     view=view,
-    working=frozenset({"queued", "provisioning", "running", "succeeded"}),
+    working=frozenset({"queued", "provisioning", "running", "succeeded", "purging"}),
     states=(
         State("queued", "排队", "queued", "system"),
         State("provisioning", "准备中", "provisioning", "system"),
@@ -470,6 +472,7 @@ KIND = Kind(
         State("quarantined", "输出已隔离", "outputs in quarantine", "developer", lapse="purge"),
         State("proposed", "已申请出域", "proposed for egress", ""),
         State("kept", "已成初级产品", "kept as primary product", ""),
+        State("purging", "清除中", "purging", "system"),
         State("purged", "已清除", "purged", ""),
     ),
     transitions=(
@@ -578,12 +581,21 @@ KIND = Kind(
         Transition(
             "purge",
             ("quarantined", "failed", "killed"),
-            "purged",
+            "purging",
             SYSTEM,
             "清除",
             "purge",
             "default: unclaimed outputs do not stay (Q-10)",
             payload=Cause,
+        ),
+        Transition(
+            "erase",
+            ("purging",),
+            "purged",
+            SYSTEM,
+            "清除完毕",
+            "erase",
+            "default: unclaimed outputs do not stay (Q-10)",
         ),
     ),
 )

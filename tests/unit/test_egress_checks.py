@@ -363,8 +363,22 @@ def test_a_count_of_a_part_tells_of_the_rest(attack, persons):
     part = persons.group_by("district").agg(n=pl.len(), ill=ill)
     declared = [{"path": "out.csv", "dimensions": ["district"], "counts": ["n", "ill"]}]
     assert attack(part, declared=declared).verdict == "no_objection"
-    nearly = part.with_columns(ill=pl.when(pl.col("district") == "东城区").then(pl.col("n") - 2).otherwise("ill"))
+    nearly = part.with_columns(
+        ill=pl.when(pl.col("district") == "东城区").then(pl.col("n") - 2).otherwise("ill")
+    )
     report = attack(nearly, declared=declared)
     assert next(f for f in report.findings if f.rule == "SMALL_CELL").evidence["basis"] == "complement"
     every = part.with_columns(ill=pl.when(pl.col("district") == "东城区").then("n").otherwise("ill"))
     assert "ZERO_CELL" in rules(attack(every, declared=declared), Severity.HOLD)
+
+
+def test_means_that_are_raw_values_by_chance_are_no_dimension(attack, tmp_path):
+    frame = pl.DataFrame(
+        {"town": ["甲", "乙", "丙", "丁"] * 500, "income": [1000 + i * 7 % 997 for i in range(2000)]}
+    )
+    path = tmp_path / "dense.parquet"
+    frame.write_parquet(path)
+    raw = RawTable("dense", path, None, ("town",))
+    for name in ("income", "mean_income", "x"):
+        table = frame.group_by("town").agg(n=pl.len(), v=pl.col("income").mean().round(0).cast(pl.Int64))
+        assert attack(table.rename({"v": name}), raws=[raw]).verdict == "no_objection"
