@@ -29,7 +29,6 @@ from sandbox.operation import codes  # noqa: F401
 NAME = "job"
 CODE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.[A-Za-z0-9]{1,8}$"  # a plain name: it is written as a file
 PATH = r"^[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9]{1,8}$"
-CodeName = Annotated[str, Bound(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]  # a plain name: no folder
 
 
 class JobInput(Model):
