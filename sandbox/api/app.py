@@ -23,15 +23,18 @@ from starlette.exceptions import HTTPException
 from sandbox import __version__
 from sandbox.control import accounts
 from sandbox.control.door import Sight
-from sandbox.control.kinds import KINDS, kind_of
+from sandbox.control.kinds import KINDS
 from sandbox.control.space import Space
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import SandboxError, fail
+from sandbox.core.records import own
 from sandbox.core.resource import Resource
+from sandbox.operation.supply import connector_only, still_active
 from sandbox.registry.lineage import trace
 from sandbox.store.archive import folder_as_tar
 
 MAX_BODY = 4 << 20
+MAY_DELIVER = (connector_only, own, still_active)  # asked before a byte is taken; all guards again after
 
 
 class Body(BaseModel):
@@ -229,7 +232,10 @@ def create_app(space: Space) -> FastAPI:
 
     @app.get("/v1/audit")
     def audit(
-        object: str = "", start: int = 0, limit: int = Query(default=200, le=1000), actor: Actor = who
+        object: str = "",
+        start: int = Query(default=0, ge=0),
+        limit: int = Query(default=200, ge=1, le=1000),
+        actor: Actor = who,
     ) -> list[dict[str, Any]]:
         """Entries of the log, optionally of one object."""
         auditing(actor, "read-audit")
@@ -290,11 +296,7 @@ def create_app(space: Space) -> FastAPI:
             actor_of, request.headers.get("authorization", ""), request.headers.get("x-sandbox-acting", "")
         )
         supply = await run_in_threadpool(control.get, actor, "supply", id)
-        if actor.role != Role.CONNECTOR or supply.organisation != actor.organisation:
-            await run_in_threadpool(control.note, actor, "deliver", supply.ref, reason="MANUAL_UPLOAD")
-            raise fail("MANUAL_UPLOAD")
-        if supply.state != "in_transfer":
-            raise fail("STATE", kind=supply.ref, state=supply.state, event="deliver", possible="-")
+        await run_in_threadpool(control.ask, actor, "supply", id, "deliver", MAY_DELIVER)
         limit = supply.spec["manifest"]["bytes"]
         quarantine = space.places.blobs(supply.spec["agreement"], supply.spec["scenario"], "quarantine")
         with tempfile.TemporaryFile(dir=space.settings.home) as spool:
@@ -303,6 +305,9 @@ def create_app(space: Space) -> FastAPI:
             async for chunk in stream:
                 size += len(chunk)
                 if size > limit:
+                    await run_in_threadpool(
+                        control.note, actor, "deliver", supply.ref, reason="HASH_MISMATCH"
+                    )
                     raise fail("HASH_MISMATCH")
                 await run_in_threadpool(spool.write, chunk)
             spool.seek(0)
@@ -365,10 +370,7 @@ def create_app(space: Space) -> FastAPI:
     @app.get("/v1/{kind}/{id}/history")
     def history(kind: str, id: str, actor: Actor = who) -> list[dict[str, Any]]:
         """Every version of it, oldest first, each as the actor may see it."""
-        control.get(actor, kind, id)
-        with control.store.read() as reader:
-            versions = reader.history(kind, id)
-        return [shown(kind_of(kind).view(actor, one)) for one in versions]
+        return [shown(one) for one in control.history(actor, kind, id)]
 
     @app.post("/v1/{kind}/{id}/{event}")
     def act(
