@@ -176,7 +176,8 @@ class Control:
                 for guard in guards:
                     guard(case)
         except SandboxError as error:
-            self.note(actor, event, f"{kind}/{id}", reason=error.code)
+            if actor.role != Role.SYSTEM:  # the machine asks again every few seconds
+                self.note(actor, event, f"{kind}/{id}", reason=error.code)
             raise
 
     def note(self, actor: Actor, action: str, object: str, *, reason: str = "", **details: Any) -> None:

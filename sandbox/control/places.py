@@ -20,12 +20,12 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import fail
-from sandbox.store.blobs import Blobs
+from sandbox.store.blobs import PART, Blobs, sync_folder
 
 
 class Places:
@@ -37,6 +37,15 @@ class Places:
         self.tasks = home / "tasks"
         self.assembled = home / "assembled"
 
+    def scenarios(self) -> list[tuple[str, str]]:
+        """The agreements and scenarios that have a folder."""
+        return [(path.parent.name, path.name) for path in sorted(self.agreements.glob("*/*"))]
+
+    def drop_parts(self, agreement: str, scenario: str, seconds: float) -> None:
+        """Remove files half written by a process that died, untouched for ``seconds``."""
+        for folder in (self.agreements / agreement / scenario).glob("*"):
+            Blobs(folder).drop_parts(seconds)
+
     def blobs(self, agreement: str, scenario: str, what: str) -> Blobs:
         """One content-addressed folder of a scenario's workspace (R-097: nothing is shared between two)."""
         return Blobs(self.agreements / agreement / scenario / what)
@@ -46,38 +55,65 @@ class Places:
         folder = self.agreements / agreement / scenario / "keys"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / hashlib.sha256(name.encode()).hexdigest()[:32]  # the name is the recipe's to choose
-        part = folder / f".part-{secrets.token_hex(8)}"
-        part.touch(0o600)
-        part.write_text(secrets.token_hex(32))
+        part = folder / f"{PART}{secrets.token_hex(8)}"
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(part, path)  # atomic: the first one to arrive decides
         except FileExistsError:
             pass
         finally:
             part.unlink()
+        sync_folder(folder)
         return path.read_text()
 
     def assemble(self, task: str, name: str, files: Mapping[str, Path]) -> Path:
-        """A folder ``name`` of hard links for the input of ``task``; rebuilt whole on every call."""
-        folder = self.assembled / task / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o755)
-        for file, source in files.items():
-            target = folder / file
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-            os.link(source, target)
-        return folder
+        """A folder ``name`` of hard links for the input of ``task``."""
+
+        def fill(folder: Path) -> None:
+            for file, source in files.items():
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                os.link(source, target)
+
+        return self._once(task, name, fill)
 
     def write(self, task: str, name: str, texts: Mapping[str, str]) -> Path:
         """A folder ``name`` of small text files (a developer's code) for the input of ``task``."""
+
+        def fill(folder: Path) -> None:
+            for file, text in texts.items():
+                if (
+                    Path(file).name != file
+                ):  # the names are the developer's; the door holds them to plain ones
+                    raise fail("MALFORMED", what="code", why="not a plain file name")
+                (folder / file).write_text(text, encoding="utf-8")
+
+        return self._once(task, name, fill)
+
+    def _once(self, task: str, name: str, fill: Callable[[Path], None]) -> Path:
+        """The folder is there whole or not at all, and is never touched again: after a crash the container
+        that has it mounted may still run."""
         folder = self.assembled / task / name
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o755)
-        for file, text in texts.items():
-            if Path(file).name != file:  # the names are the developer's; the door has held them to plain ones
-                raise fail("MALFORMED", what="code", why="not a plain file name")
-            (folder / file).write_text(text, encoding="utf-8")
+        if folder.is_dir():
+            return folder
+        part = self.assembled / task / f"{PART}{secrets.token_hex(8)}"
+        part.mkdir(parents=True, mode=0o755)
+        try:
+            fill(part)
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another worker was first, with the same content
+                raise
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
         return folder
+
+    def assemblies(self) -> list[str]:
+        """The tasks that something was assembled for."""
+        return sorted(path.name for path in self.assembled.iterdir()) if self.assembled.is_dir() else []
 
     def forget(self, task: str) -> None:
         """Remove what was assembled for a task."""

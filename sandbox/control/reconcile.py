@@ -60,7 +60,7 @@ class Reconciler:
     def discard_orphans(self) -> list[str]:
         """Remove containers and folders that no row needs any more."""
         gone: list[str] = []
-        for task in self.work.executor.known():
+        for task in sorted({*self.work.executor.known(), *self.work.places.assemblies()}):
             if not self._wanted(task):
                 self.work.executor.stop(task)
                 self.work.executor.discard(task)
@@ -98,6 +98,7 @@ class Reconciler:
             (RECONCILE_SECONDS, self.watch_nodes),
             (CLOCK_SECONDS, self.work.control.tick),
             (CLOCK_SECONDS, self.work.gate.sweep),
+            (CLOCK_SECONDS, self.work.leftovers.sweep),
             (PRUNE_SECONDS, lambda: self.engine.prune(PRUNE_SECONDS)),
         )
         last = dict.fromkeys(range(len(rounds)), 0.0)

@@ -7,7 +7,6 @@ step meet at the compare-and-set, and one of them finds that there is nothing le
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from datetime import date
@@ -15,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.authorisation.agreement import TIGHTENED, add_years
+from sandbox.control import reports
 from sandbox.control.door import Control, Sight
 from sandbox.control.kinds import kind_of
+from sandbox.control.leftovers import Leftovers
 from sandbox.control.places import Places
 from sandbox.core.actor import SYSTEM
-from sandbox.core.errors import Conflict, Forbidden, Unavailable, define, fail
+from sandbox.core.errors import Conflict, Forbidden, Internal, Unavailable, define, fail
 from sandbox.core.resource import Resource
 from sandbox.desensitize.recipe import validate_recipe
 from sandbox.egress.gate import Gate
 from sandbox.executor.contract import End, Executor, Input, Limits, Outcome, Task, TaskKind
 from sandbox.operation.job import JobSpec, lineage_of
-from sandbox.task.classes import clean_error
 
 define(
     Unavailable,
@@ -33,19 +33,18 @@ define(
         "任务 {task} 的容器丢失，将重新执行。",
         "The container of task {task} was lost; it will be run again.",
     ),
-    TASK_BROKEN=(
-        "任务 {task} 未能完成（{why}），将重试；若持续请联系管理员。",
-        "Task {task} did not complete ({why}) and will be tried again; else call the administrator.",
-    ),
 )
 
-VERDICT_BYTES = 16 << 20
-# refusals of the job runner that name no value: passed on as the error of the developer's own job
-JOB_CODES = frozenset(
-    {"USER_ERROR", "UNDECLARED_OUTPUT", "MISSING_OUTPUT", "OUTPUT_TOO_LARGE", "OUTPUT_NAME", "ENTRY_MISSING"}
-)
 TRANSITION_RACE = frozenset({"STATE", "STALE", "NOT_FOUND"})
-CLAUSES = ("products_and_review", "security_and_emergency")  # of the agreement: they bind the checker (R-047)
+DAMAGED = frozenset({"BLOB_DAMAGED", "BLOB_MISSING"})  # an input is not what it was: trying again is no help
+
+
+# how a row ends whose inputs are gone or changed: event, payload of the code
+UNUSABLE: dict[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
+    "supply": ("refuse", lambda code: {"code": code}),
+    "job": ("fail", lambda code: {"end": "failed", "error": reports.mistake(code), "seconds": 0.0}),
+    "egress-request": ("object", reports.rejection),
+}
 
 
 TASK_ID = re.compile(r"(?P<id>.+)-(?:a\d+-(?P<job>view|run)|(?P<supply>ingest)|(?P<request>check))")
@@ -69,6 +68,7 @@ class Work:
         self.executor = executor
         self.places = places
         self.gate = gate
+        self.leftovers = Leftovers(control.store, places)
         self.steps: dict[tuple[str, str], Callable[[Resource], bool]] = {
             ("supply", "quarantined"): self.ingest,
             ("supply", "loaded"): self.open_supply,
@@ -101,6 +101,12 @@ class Work:
             if error.code in TRANSITION_RACE:
                 return False
             raise
+        except Internal as error:
+            if error.code not in DAMAGED or kind not in UNUSABLE:
+                raise
+            event, payload = UNUSABLE[kind]
+            self._act(resource, event, payload(error.code))
+            return True
 
     # --- supply
 
@@ -127,21 +133,20 @@ class Work:
             labels={"sandbox.ref": supply.ref},
         )
         outcome = self._run(task)
-        report = outcome.report
-        if outcome.end is End.SUCCEEDED and report.get("ok"):
-            sha256, _ = self._blobs(supply, "raw").put(outcome.files / "snapshot.parquet")
-            snapshot = {
-                "sha256": sha256,
-                "rows": report["rows"],
-                "entities": report["rows"] if report["entities"] is None else report["entities"],
-                "columns": [{"name": column["name"], "type": column["type"]} for column in report["columns"]],
-                "task": _proof(outcome),
-            }
-            self._act(supply, "load", snapshot)
+        loaded, code = None, reports.code_of(outcome)
+        if reports.good(outcome):
+            code = reports.UNREADABLE
+            try:
+                sha256, _ = self._blobs(supply, "raw").put(outcome.files / "snapshot.parquet")
+                loaded = reports.snapshot(outcome, sha256)
+            except OSError:
+                loaded = None
+        if loaded is not None:
+            self._act(supply, "load", loaded)
         else:
-            code = str(report.get("code", f"TASK_{outcome.end}"))
-            self._act(supply, "refuse", {"code": code, "details": dict(report.get("details", {}))})
-        quarantine.remove(manifest["sha256"])
+            details = reports.closed(outcome.report.get("details"))
+            self._act(supply, "refuse", {"code": code, "details": details})
+        self.leftovers.clear("quarantine", spec["agreement"], spec["scenario"])
         return True
 
     def open_supply(self, supply: Resource) -> bool:
@@ -167,14 +172,14 @@ class Work:
         except (Conflict, Forbidden) as error:
             if error.code in TRANSITION_RACE:
                 raise
-            self._act(job, "deny", {"code": error.code, "details": _closed(error.details)})
+            self._act(job, "deny", {"code": error.code, "details": reports.closed(error.details)})
         return True
 
     def build_view(self, job: Resource) -> bool:
         """The granted columns x rows x period as files that the job's container will see, and no more."""
         outcome = self._view(job)
-        if outcome.end is not End.SUCCEEDED or not outcome.report.get("ok"):
-            self._act(job, "fail", self._ran(outcome, {"class": "Exception", "line": None, "file": ""}))
+        if not reports.good(outcome):
+            self._act(job, "fail", reports.ran(outcome, reports.mistake("Exception")))
             return True
         self._act(job, "run")
         return True
@@ -185,12 +190,8 @@ class Work:
         spec = JobSpec.model_validate(job.spec)
         task = self._recipe_task(job, spec, view) if spec.primary else self._code_task(job, spec, view)
         outcome = self._run(task)
-        if outcome.end is End.STOPPED:
-            return True  # whoever stopped it has moved the row, or will
-        ok = outcome.end is End.SUCCEEDED and outcome.report.get("ok") is True
-        self._act(
-            job, "succeed" if ok else "fail", self._ran(outcome, None if ok else self._error(spec, outcome))
-        )
+        error = None if reports.good(outcome) else reports.job_error(spec, outcome)
+        self._act(job, "fail" if error else "succeed", reports.ran(outcome, error))
         return True
 
     def take_outputs(self, job: Resource) -> bool:
@@ -207,9 +208,7 @@ class Work:
             try:
                 sha256, size = staging.put(outcome.files / output.path)
             except OSError:
-                self._act(
-                    job, "fail", self._ran(outcome, {"class": "MISSING_OUTPUT", "line": None, "file": ""})
-                )
+                self._act(job, "fail", reports.ran(outcome, reports.mistake("MISSING_OUTPUT")))
                 return True
             outputs.append({"path": output.path, "sha256": sha256, "bytes": size, "kind": output.kind})
         self._act(job, "stage", {"outputs": outputs})
@@ -233,18 +232,17 @@ class Work:
         return False
 
     def _keep(self, job: Resource, spec: JobSpec, outcome: Outcome) -> bool:
-        report = outcome.report
-        sha256, _ = self._blobs(job, "primary").put(outcome.files / "product.parquet")
         recipe = spec.recipe or {}
-        kept = {
-            "product": self.control.new_id("product"),
-            "title": str(recipe.get("name", job.id)),
-            "artefact_sha256": sha256,
-            "columns": report["columns"],
-            "steps": report["steps"],
-            "identifiers": report["identifiers"],
-        }
-        self._act(job, "keep", kept)
+        product, title = self.control.new_id("product"), str(recipe.get("name", job.id))
+        try:
+            sha256, _ = self._blobs(job, "primary").put(outcome.files / "product.parquet")
+            kept = reports.kept(outcome, sha256, product, title)
+        except OSError:
+            kept = None
+        if kept is None:
+            self._act(job, "fail", reports.ran(outcome, reports.mistake(reports.UNREADABLE)))
+        else:
+            self._act(job, "keep", kept)
         return True
 
     def _view(self, job: Resource) -> Outcome:
@@ -320,36 +318,6 @@ class Work:
             labels=self._labels(job),
         )
 
-    @staticmethod
-    def _error(spec: JobSpec, outcome: Outcome) -> dict[str, Any]:
-        """What the developer may know of a failure: closed words and a line of their own code."""
-        if outcome.end is not End.SUCCEEDED:
-            return {"class": str(outcome.end), "line": None, "file": spec.entry}
-        code = outcome.report.get("code")
-        if code == "USER_ERROR":
-            lines = spec.code.get(spec.entry, "").count("\n") + 1
-            return clean_error(outcome.report.get("error"), spec.entry, lines)
-        known = code if isinstance(code, str) and (code in JOB_CODES or spec.primary) else "Exception"
-        return {"class": known, "line": None, "file": spec.entry}
-
-    @staticmethod
-    def _ran(outcome: Outcome, error: dict[str, Any] | None) -> dict[str, Any]:
-        timing = outcome.report.get("timing")
-        numbers = timing if isinstance(timing, dict) else {}
-        return {
-            "end": "succeeded"
-            if error is None
-            else str(outcome.end if outcome.end != "succeeded" else "failed"),
-            "error": error,
-            "seconds": outcome.seconds,
-            "timing": {
-                key: float(numbers[key])
-                for key in ("user_start", "user_seconds")
-                if isinstance(numbers.get(key), int | float)
-            },
-            **_proof(outcome),
-        }
-
     # --- egress
 
     def begin_check(self, request: Resource) -> bool:
@@ -362,11 +330,8 @@ class Work:
         job = self._need("job", request.spec["job"])
         task = self._check_task(request, job)
         outcome = self._run(task)
-        result = self._result(outcome)
-        names = {output["path"] for output in job.status["outputs"]}
-        if result["verdict"] != "reject" and {file["path"] for file in result["canonical"]} != names:
-            result = _no_result("CANONICAL_MISMATCH", outcome)  # its names are not the checker's to choose
-        if result["error"] is None and result["verdict"] != "reject":
+        result = reports.verdict(outcome, [item["path"] for item in job.status["outputs"]])
+        if result["verdict"] != "reject":
             review = self._blobs(job, "review")
             try:
                 for file in result["canonical"]:
@@ -374,7 +339,7 @@ class Work:
                     if (sha256, size) != (file["sha256"], file["bytes"]):
                         raise OSError("canonical file is not what the verdict says")
             except OSError:
-                result = _no_result("CANONICAL_MISMATCH", outcome)
+                result = reports.no_verdict("CANONICAL_MISMATCH", outcome)
         if result["verdict"] == "reject":
             self._act(request, "object", result)
         elif request.spec["recipient_region"] != "CN" or self._foreign(request):
@@ -474,33 +439,6 @@ class Work:
                 found[f"{one.id}/{file['path']}"] = review.path(file["sha256"])
         return found
 
-    def _result(self, outcome: Outcome) -> dict[str, Any]:
-        """The verdict as it came out of the container, or a rejection when it is not a whole one."""
-        report = outcome.files / "verdict.json"
-        if outcome.end is not End.SUCCEEDED or outcome.report.get("ok") is not True:
-            return _no_result(str(outcome.report.get("code", f"TASK_{outcome.end}")), outcome)
-        try:
-            if report.is_symlink() or report.stat().st_size > VERDICT_BYTES:
-                raise ValueError
-            told = json.loads(report.read_bytes())
-            result = {
-                "verdict": told["verdict"],
-                "findings": told["findings"],
-                "rules": told["rules"],
-                "files": told["files"],
-                "canonical": told.get("canonical", []),
-                "checker": told["checker"],
-                "seconds": told["seconds"],
-                "clauses": CLAUSES,
-                "isolation": _proof(outcome),
-                "error": None,
-            }
-        except (OSError, ValueError, KeyError, TypeError):
-            return _no_result("VERDICT_UNREADABLE", outcome)
-        if result["verdict"] != "reject" and not result["canonical"]:
-            return _no_result("NOTHING_CANONICAL", outcome)
-        return result
-
     def release(self, request: Resource) -> bool:
         """The one exit."""
         self.gate.release(request.id)
@@ -557,9 +495,12 @@ class Work:
                 self.places.forget(task)
 
     def _run(self, task: Task) -> Outcome:
+        """The task's outcome. One that was lost, or stopped, is forgotten and runs anew if its row still
+        wants it (TASK_LOST): whoever stops a task has moved the row before."""
         outcome = self.executor.run(task)
-        if outcome.end is End.LOST:
+        if outcome.end in (End.LOST, End.STOPPED):
             self.executor.discard(task.id)
+            self.places.forget(task.id)
             raise fail("TASK_LOST", task=task.id)
         return outcome
 
@@ -607,26 +548,6 @@ class Work:
         self.control.act(SYSTEM, resource.kind, resource.id, event, payload or {}, expected=resource.version)
 
 
-def _proof(outcome: Outcome) -> dict[str, Any]:
-    """What is kept of the isolation under which a task ran."""
-    return {"config_sha256": outcome.config_sha256, "isolation": outcome.isolation}
-
-
-def _no_result(code: str, outcome: Outcome) -> dict[str, Any]:
-    """No whole verdict: a rejection with the code of what went wrong (fail closed)."""
-    return {
-        "verdict": "reject",
-        "findings": [],
-        "files": [],
-        "canonical": [],
-        "checker": "",
-        "seconds": outcome.seconds,
-        "clauses": CLAUSES,
-        "isolation": _proof(outcome),
-        "error": code,
-    }
-
-
 def _roles(entry: Resource) -> dict[str, Any]:
     """The columns of a catalogue entry by what they do in re-identification."""
     by_role = {
@@ -634,11 +555,6 @@ def _roles(entry: Resource) -> dict[str, Any]:
         for name, role in (("quasi", "quasi"), ("sensitive", "sensitive"), ("identifiers", "identifier"))
     }
     return {**by_role, "levels": {field["name"]: field["level"] for field in entry.spec["fields"]}}
-
-
-def _closed(details: dict[str, Any]) -> dict[str, Any]:
-    """Details of a refusal as JSON scalars."""
-    return {key: value if isinstance(value, int | float) else str(value) for key, value in details.items()}
 
 
 def working(resource: Resource) -> bool:

@@ -21,7 +21,7 @@ from sandbox import __version__
 from sandbox.core.actor import SYSTEM, Actor
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.resource import Resource
-from sandbox.review.egress_request import authoriser_reviews, checked, independent, token_end
+from sandbox.review.egress_request import KIND, authoriser_reviews, checked, independent, token_end
 from sandbox.store.blobs import Blobs
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sandbox.control.places import Places
 
 NAME = "egress-request"
+PART_SECONDS = 3600.0  # a package half written and untouched for so long has no writer any more
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)  # in the package nothing depends on when it was zipped
 
 
@@ -59,6 +60,9 @@ class Gate:
         except SandboxError as error:
             self._control.act(SYSTEM, NAME, id, "withhold", {"cause": error.code}, expected=request.version)
             return
+        row = KIND.row("release", request.state)
+        assert row is not None
+        self._control.ask(SYSTEM, NAME, id, row.event, row.guards)  # refused: not even a package is made
         checkpoint = self._control.store.checkpoint()
         record = self._record(request, files)
         sha256, size = self._released.take(iter([self._package(record, files, checkpoint.note)]))
@@ -129,19 +133,14 @@ class Gate:
 
     def sweep(self) -> list[str]:
         """Remove packages that no release names (a crash between writing and releasing left them)."""
-        with self._control.store.read() as reader:
-            named = {
-                request.status["release"]["package_sha256"]
-                for request in reader.find(NAME, state=("released", "recalled"))
-                if "release" in request.status
-            }
-            under_way = reader.find(NAME, state="releasing")
-        if under_way:
+        self._released.drop_parts(PART_SECONDS)
+        present = self._released.names()  # before the rows are read: what comes later is not judged
+        with self._control.store.read() as reader:  # one statement: a release may be committed meanwhile
+            requests = reader.find(NAME, state=("releasing", "released", "recalled"))
+        if any(request.state == "releasing" for request in requests):
             return []
-        orphans = [sha256 for sha256 in self._released.names() if sha256 not in named]
-        for sha256 in orphans:
-            self._released.remove(sha256)
-        return orphans
+        named = {one.status["release"]["package_sha256"] for one in requests if "release" in one.status}
+        return [sha256 for sha256 in present if sha256 not in named and self._released.remove(sha256)]
 
     # --- how
 

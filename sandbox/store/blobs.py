@@ -11,12 +11,23 @@ import hashlib
 import os
 import secrets
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sandbox.core.errors import fail
 
 CHUNK = 1 << 20
+PART = ".part-"  # how the names of files begin that are not whole yet
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder lasting: a row that names a file must never outlive the file's name."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class Blobs:
@@ -38,7 +49,7 @@ class Blobs:
     def take(self, chunks: Iterable[bytes], limit: int | None = None) -> tuple[str, int]:
         """Write a stream in. More than ``limit`` bytes: TOO_LARGE, and nothing stays."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        part = self.folder / f".part-{secrets.token_hex(8)}"
+        part = self.folder / f"{PART}{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
         try:
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644), "wb") as out:
@@ -51,6 +62,7 @@ class Blobs:
                 out.flush()
                 os.fsync(out.fileno())
             part.rename(self.folder / digest.hexdigest())
+            sync_folder(self.folder)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 part.unlink()
@@ -84,6 +96,16 @@ class Blobs:
             (self.folder / sha256).unlink()
             return True
         return False
+
+    def drop_parts(self, seconds: float) -> int:
+        """Remove files that were begun, never finished and not written to for ``seconds``; how many."""
+        dropped = 0
+        for part in self.folder.glob(f"{PART}*"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > seconds:
+                    part.unlink()
+                    dropped += 1
+        return dropped
 
     def names(self) -> list[str]:
         """All hashes in the folder, sorted."""
