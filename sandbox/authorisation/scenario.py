@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import rfc8785
 from pydantic import Field as Bound
@@ -30,12 +30,15 @@ LIVE = ("granted", "amending")
 BODIES = (Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY)
 
 
+Scalar = bool | int | Annotated[float, Bound(allow_inf_nan=False)] | str
+
+
 class RowFilter(Model):
     """One condition on a column; conditions are joined by AND."""
 
     column: str
     op: Literal["=", "!=", "<", "<=", ">", ">=", "in"]
-    value: Any
+    value: Scalar | tuple[Scalar, ...]
 
 
 class Period(Model):

@@ -9,6 +9,7 @@ touched here. People are called by the names in ``PEOPLE``.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import rfc8785
@@ -27,6 +29,7 @@ from sandbox.control.kinds import KINDS
 from sandbox.control.space import ADMIN, Settings, Space
 from sandbox.core.actor import SYSTEM, Actor, Role
 from sandbox.core.resource import Entry, Resource
+from sandbox.policy.load import load_profile
 
 START = datetime(2026, 9, 21, 2, 0, tzinfo=UTC)  # a Monday, ten in the morning in China, before the holidays
 CONTRACT = hashlib.sha256(b"contract").hexdigest()
@@ -505,7 +508,7 @@ class Scene:
         return self.act(who, "product", self.product_of(request).id, "register", told)
 
     def granted(self) -> None:
-        """An entry, an active agreement, a granted scenario, an available supply, an offered primary product."""
+        """Included entry, active agreement, granted scenario, available supply, offered primary product."""
         self.entry()
         self.agreement()
         self.scenario()
@@ -527,12 +530,17 @@ class Scene:
 SceneMaker = Callable[..., Scene]
 
 
-def open_scene(home: Path, database: str, profile: str, key: Ed25519PrivateKey) -> Scene:
-    """A scene over a space at ``home``, opened (and initialised if it is new)."""
+_load_profile = functools.cache(load_profile)  # reading the YAML is most of what a scene costs
+
+
+def open_scene(home: Path, database: str, profile: str, key: Ed25519PrivateKey, *, new: bool = True) -> Scene:
+    """A scene over a space at ``home``, opened (and initialised if it is ``new``)."""
     settings = Settings(home=home, database=database, work_database="", profile=profile)
-    Space.init(settings)
     clock = Clock()
-    return Scene(Space(settings, clock=clock), clock, key)
+    with mock.patch("sandbox.control.space.load_profile", _load_profile):
+        if new:
+            Space.init(settings)
+        return Scene(Space(settings, clock=clock), clock, key)
 
 
 def _people() -> dict[str, Actor]:
@@ -580,7 +588,7 @@ def scene_of(
         if dialect == "sqlite":
             source, key, now = prepared(profile, granted)
             shutil.copytree(source, home)
-            scene = open_scene(home, f"sqlite:///{home}/facts.db", profile, key)
+            scene = open_scene(home, f"sqlite:///{home}/facts.db", profile, key, new=False)
             scene.people, scene.clock.now = _people(), now
         else:
             scene = open_scene(home, new_database(dialect), profile, Ed25519PrivateKey.generate())
