@@ -69,6 +69,10 @@ class Client:
                 raise fail("INTERNAL") from error
         return answer
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def get(self, path: str, **query: Any) -> Any:
         """JSON of a GET."""
         return self.call("GET", path, params={k: v for k, v in query.items() if v}).json()

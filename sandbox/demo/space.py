@@ -18,9 +18,12 @@ COMMAND = [sys.executable, "-m", "sandbox.cli.main"]
 
 
 class DemoSpace:
-    """Processes and folder of one demonstration; ``stop`` ends exactly those that it started."""
+    """Processes and folder of one demonstration; ``stop`` ends exactly those that it started.
 
-    def __init__(self, folder: Path, profile: Path) -> None:
+    ``env`` adds settings, e.g. ``SANDBOX_DATABASE`` for another database than SQLite in the folder.
+    """
+
+    def __init__(self, folder: Path, profile: Path, **env: str) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, mode=0o700)
         self.folder = folder
@@ -34,12 +37,12 @@ class DemoSpace:
             "SANDBOX_PROFILE": str(profile),
             "SANDBOX_URL": self.url,
         }
-        self.env.pop("SANDBOX_DATABASE", None)
+        for name in ("SANDBOX_DATABASE", "SANDBOX_WORK_DATABASE"):
+            self.env.pop(name, None)
+        self.env |= env
         self.admin_token = self.run("init").strip()
-        self._processes = [
-            self._start("serve", "--port", str(port)),
-            self._start("worker"),
-        ]
+        self.server = self.start("serve", "--port", str(port))
+        self.worker = self.start("worker")
         self._ready()
 
     def run(self, *words: str, ok: tuple[int, ...] = (0,), **env: str) -> str:
@@ -53,19 +56,21 @@ class DemoSpace:
 
     def stop(self) -> None:
         """End the two processes."""
-        for process in self._processes:
+        for process in (self.server, self.worker):
             process.terminate()
-        for process in self._processes:
+        for process in (self.server, self.worker):
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
-    def _start(self, *words: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{words[0]}.log").open("ab")
-        return subprocess.Popen(  # noqa: S603  (our own command)
-            [*COMMAND, *words], env=self.env, stdout=log, stderr=log
-        )
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """One ``sandbox`` command that stays; what it says goes to ``<verb>.log`` in the folder."""
+        with (self.folder / f"{words[0]}.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603  (our own command)
+                [*COMMAND, *words], env=self.env, stdout=log, stderr=log
+            )
 
     def _ready(self) -> None:
         deadline = time.monotonic() + 60

@@ -414,7 +414,7 @@ class Story:
         refused = sum(1 for entry in entries if entry["outcome"] == "refused")
         self.ledger.facts.append(
             (
-                "审计记录（拒绝），核验通过，改一字节即发现 / log entries (refused), verified; any change is found",
+                "审计记录（拒绝），改一字节即发现 / log entries (refused), verified; a change is found",
                 f"{len(entries)} ({refused})",
             )
         )

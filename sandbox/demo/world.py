@@ -51,6 +51,11 @@ class World:
     def __getitem__(self, account: str) -> Client:
         return self.people[account]
 
+    def close(self) -> None:
+        """Close everybody's connections."""
+        for client in self.people.values():
+            client.close()
+
 
 def make_key(path: Path) -> str:
     """An Ed25519 key for the provider's connector; returns the public half (base64, raw)."""
@@ -78,4 +83,5 @@ def found(url: str, admin_token: str, folder: Path) -> World:
         admin.call("POST", f"/v1/accounts/{account}/memberships", json=body)
         answer = admin.call("POST", f"/v1/accounts/{account}/tokens", json={"name": "demo", "days": 7})
         people[account] = Client(url, answer.json()["token"])
+    admin.close()
     return World(people, folder / "manifest.pem")

@@ -1,0 +1,183 @@
+"""kill -9 of the worker at every working step, and at random, on both databases with the real engine.
+
+The facts must survive: no job lost, no use debited twice, no release twice, nothing left over.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sandbox.control.kinds import KINDS
+from sandbox.control.leftovers import Leftovers
+from sandbox.core.resource import Entry
+from sandbox.executor.mounts import mounted_below
+from tests.plugins.live import Live
+
+pytestmark = pytest.mark.engine
+
+JOB_STATES = ("queued", "provisioning", "running", "succeeded")
+REQUEST_STATES = ("requested", "auto_check")
+TOGETHER = 4  # jobs at a time during the random kills
+RANDOM_KILLS = 6
+
+
+@dataclass
+class Aftermath:
+    """What is there when all is done and a last worker has looked for leftovers."""
+
+    live: Live
+    jobs: list[str]
+    requests: list[str]
+    supplies: list[str]
+    uses_before: int
+    log: list[Entry]
+
+    def entries(self, ref: str) -> list[Entry]:
+        """Changes of one resource, as the log tells them."""
+        return [entry for entry in self.log if entry.object == ref and entry.after]
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def after(request: pytest.FixtureRequest, live_space: Callable[..., Live]) -> Aftermath:
+    """A supply, and jobs with their releases, through two dozen kills."""
+    live = live_space(request.param)
+    chance = random.Random(20261121)
+    uses = live.get("scenario", live.case.scenario).status["grant"]["uses_left"]
+
+    supplies = [live.deliver(), live.deliver()]
+    live.kill_in("supply", supplies[0], "quarantined")
+    live.wait("supply", supplies[0], "available")
+    supplies.append(live.deliver())
+    live.kill_in("supply", supplies[2], "loaded")
+    for supply in supplies:
+        live.wait("supply", supply, "available")
+
+    job = live.job()
+    for state in JOB_STATES:
+        live.kill_in("job", job, state)
+    live.wait("job", job, "quarantined")
+    egress = live.propose(job)
+    for state in REQUEST_STATES:
+        live.kill_in("egress-request", egress, state)
+    live.wait("egress-request", egress, "human_review")
+
+    jobs = [live.job(seconds=0.3 * number) for number in range(TOGETHER)]
+    for _ in range(RANDOM_KILLS // 2):
+        time.sleep(chance.uniform(1.0, 4.5))
+        live.kill("random, jobs")
+    for one in jobs:
+        live.wait("job", one, "quarantined")
+    requests = [live.propose(one) for one in jobs]
+    for _ in range(RANDOM_KILLS // 2):
+        time.sleep(chance.uniform(1.0, 4.5))
+        live.kill("random, checks")
+    for one in requests:
+        live.wait("egress-request", one, "human_review")
+
+    live.approve(egress, *requests)
+    live.register(egress)
+    live.kill_in("egress-request", egress, "releasing")
+    live.wait("egress-request", egress, "released")
+    for one in requests:
+        live.register(one)
+    live.kill("random, releases")
+    for one in requests:
+        live.wait("egress-request", one, "released")
+
+    live.restart_worker()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and (live.executor.known() or live.places.assemblies()):
+        time.sleep(0.2)
+    time.sleep(2)  # the first round of the sweeps
+    return Aftermath(live, [job, *jobs], [egress, *requests], supplies, uses, live.log())
+
+
+def test_every_working_state_was_hit(after: Aftermath) -> None:
+    hit = {kill for kill in after.live.kills if not kill.startswith("random")}
+    assert hit == {
+        "supply quarantined",
+        "supply loaded",
+        *(f"job {state}" for state in JOB_STATES),
+        *(f"egress-request {state}" for state in (*REQUEST_STATES, "releasing")),
+    }
+
+
+def test_no_job_is_lost_and_none_is_done_twice(after: Aftermath) -> None:
+    for job in after.jobs:
+        done = [entry.action for entry in after.entries(f"job/{job}")]
+        assert done == ["create", "provision", "run", "succeed", "stage", "propose"]
+    for supply in after.supplies:
+        done = [entry.action for entry in after.entries(f"supply/{supply}")]
+        assert done == ["create", "deliver", "load", "open"]
+
+
+def test_each_job_costs_one_use(after: Aftermath) -> None:
+    scenario = after.live.get("scenario", after.live.case.scenario)
+    assert after.uses_before - scenario.status["grant"]["uses_left"] == len(after.jobs)
+
+
+def test_each_approved_request_is_released_once_and_each_package_is_named(after: Aftermath) -> None:
+    released = Counter(entry.object for entry in after.log if entry.action == "release")
+    assert released == Counter(f"egress-request/{one}" for one in after.requests)
+    named = {
+        after.live.get("egress-request", one).status["release"]["package_sha256"] for one in after.requests
+    }
+    folder = after.live.places.home / "released"
+    assert {path.name for path in folder.iterdir()} == named
+    assert len(named) == len(after.requests)
+
+
+def test_nothing_is_left_over(after: Aftermath) -> None:
+    live = after.live
+    assert live.executor.known() == []  # neither containers nor folders
+    assert live.executor.running() == []
+    assert mounted_below(live.places.home) == []
+    assert live.places.assemblies() == []
+    assert Leftovers(live.store, live.places).sweep() == []  # the worker has found them all
+    assert [path for path in live.places.home.rglob("*") if path.name.startswith(".part-")] == []
+    assert live.places.blobs("ag-demo", live.case.scenario, "quarantine").names() == []
+
+
+def test_log_and_state_agree_and_the_log_verifies(after: Aftermath, tmp_path: Path) -> None:
+    with after.live.store.read() as reader:
+        for kind in KINDS:
+            for row in reader.find(kind):
+                states = [version.state for version in reader.history(kind, row.id)]
+                assert [entry.after for entry in after.entries(row.ref)] == states, row.ref
+    after.live.store.export(tmp_path / "bundle")
+    after.live.space.run("audit", "verify", str(tmp_path / "bundle"))
+
+
+def test_what_was_counted(after: Aftermath, record_property: Callable[[str, object], None]) -> None:
+    """The counts that the issue asks for, computed from the log alone and printed."""
+    kinds = Counter(entry.object.split("/")[0] for entry in after.log if entry.action == "release")
+    starts = Counter(entry.object for entry in after.log if entry.action == "provision")
+    ends = Counter(entry.object for entry in after.log if entry.action in ("stage", "keep", "fail", "kill"))
+    asked = {f"job/{job}" for job in after.jobs}
+    counts = {
+        "kills": len(after.live.kills),
+        "jobs": len(asked),
+        "releases": kinds["egress-request"],
+        "lost": len(asked - set(ends)),
+        "doubled": sum(count - 1 for count in (starts + Counter()).values())
+        + sum(count - 1 for count in ends.values()),
+        "orphans": len(after.live.executor.known()) + len(mounted_below(after.live.places.home)),
+    }
+    for name, count in counts.items():
+        record_property(name, count)
+    print("\n" + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    assert counts == {
+        "kills": 9 + RANDOM_KILLS + 1,
+        "jobs": 1 + TOGETHER,
+        "releases": 1 + TOGETHER,
+        "lost": 0,
+        "doubled": 0,
+        "orphans": 0,
+    }

@@ -1,0 +1,217 @@
+"""A space with real processes, real containers and either database, ready for a developer's jobs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from sandbox.audit import FileSigner
+from sandbox.control.places import Places
+from sandbox.core.resource import Entry, Resource
+from sandbox.demo.data import HERE, residents
+from sandbox.demo.space import DemoSpace
+from sandbox.demo.story import Case, Story
+from sandbox.executor.docker import DockerExecutor
+from sandbox.store import Store
+
+# waits first, so that a folder taken away under the running code would be noticed
+SLOW_JOB = """\
+import csv
+import time
+
+import sandbox_job
+
+time.sleep({seconds})
+rows = sandbox_job.table("residents").to_pylist()
+with open(sandbox_job.output("by_sex.csv"), "w", newline="", encoding="utf-8") as file:
+    writer = csv.writer(file)
+    writer.writerow(["sex", "persons"])
+    for sex in sorted({{row["sex"] for row in rows}}):
+        writer.writerow([sex, sum(row["sex"] == sex for row in rows)])
+"""
+
+
+@dataclass
+class Live:
+    """One space on the move. ``story`` plays people through the API; ``store`` shows the facts."""
+
+    space: DemoSpace
+    story: Story
+    store: Store
+    kills: list[str] = field(default_factory=list)
+
+    @property
+    def case(self) -> Case:
+        return self.story.cases[0]
+
+    @property
+    def places(self) -> Places:
+        return Places(self.space.folder / "space")
+
+    @property
+    def executor(self) -> DockerExecutor:
+        return DockerExecutor(self.places.tasks)
+
+    def get(self, kind: str, id: str) -> Resource:
+        with self.store.read() as reader:
+            found = reader.get(kind, id)
+        assert found is not None, f"{kind}/{id}"
+        return found
+
+    def find(self, kind: str, **more: Any) -> list[Resource]:
+        with self.store.read() as reader:
+            found: list[Resource] = reader.find(kind, **more)
+        return found
+
+    def log(self) -> list[Entry]:
+        with self.store.read() as reader:
+            return [entry for _, entry in reader.entries(limit=None)]
+
+    # --- what people do
+
+    def job(self, seconds: float = 0.5) -> str:
+        """Submit a job that sleeps, then counts by sex."""
+        spec = {
+            "scenario": self.case.scenario,
+            "purpose": self.case.purpose,
+            "inputs": [{"name": "residents", "product": self.case.product, "columns": ["sex", "district"]}],
+            "language": "python",
+            "entry": "slow.py",
+            "code": {"slow.py": SLOW_JOB.format(seconds=seconds)},
+            "outputs": [
+                {"path": "by_sex.csv", "kind": "table", "dimensions": ["sex"], "counts": ["persons"]}
+            ],
+        }
+        id: str = self.story.world["li-developer"].create("job", spec)["id"]
+        return id
+
+    def propose(self, job: str) -> str:
+        """Ask for the egress of a job's outputs."""
+        spec = {
+            "job": job,
+            "title": "persons by sex",
+            "recipient": "developer",
+            "purpose": self.case.purpose,
+            "form": "dataset",
+        }
+        id: str = self.story.world["li-developer"].create("egress-request", spec)["id"]
+        return id
+
+    def approve(self, *requests: str) -> None:
+        """Both verdicts and the approval, by the two reviewers."""
+        kept, self.story.cases = self.story.cases, [Case(self.case.data, request=one) for one in requests]
+        try:
+            self.story.review()
+        finally:
+            self.story.cases = kept
+
+    def register(self, request: str) -> None:
+        """Register the product: the machine then releases."""
+        developer = self.story.world["li-developer"]
+        product = developer.get("/v1/product", label=f"request={request}")[0]["id"]
+        number = {
+            "registration_no": f"GZ-CP-{uuid.uuid4().hex[:8]}",
+            "registered_on": self.story.today.isoformat(),
+        }
+        developer.act("product", product, "register", number)
+
+    def deliver(self) -> str:
+        """One more supply of the same file."""
+        manifest = {
+            "entry": self.case.entry,
+            "agreement": "ag-demo",
+            "scenario": self.case.scenario,
+            "key_id": "k1",
+        }
+        connector = self.story.world["provider-connector"]
+        id: str = connector.supply(manifest, self.case.data.file, self.story.world.key)["id"]
+        return id
+
+    def wait(self, kind: str, id: str, *states: str, seconds: float = 90) -> Resource:
+        """Until the row is in one of ``states``."""
+        deadline = time.monotonic() + seconds
+        while (found := self.get(kind, id)).state not in states:
+            if time.monotonic() > deadline:
+                log = (self.space.folder / "worker.log").read_text()[-2000:]
+                raise AssertionError(f"{kind}/{id} is {found.state} {found.status}, not {states}\n{log}")
+            time.sleep(0.05)
+        return found
+
+    # --- what befalls the worker
+
+    def kill(self, why: str) -> None:
+        """kill -9, and a new worker."""
+        self.space.worker.kill()
+        self.space.worker.wait()
+        self.kills.append(why)
+        self.space.worker = self.space.start("worker")
+
+    def kill_in(self, kind: str, id: str, state: str, seconds: float = 60) -> None:
+        """kill -9 while the row is in ``state``: the worker runs in slices and is looked at while frozen."""
+        deadline = time.monotonic() + seconds
+        while True:
+            os.kill(self.space.worker.pid, signal.SIGSTOP)
+            seen = self.get(kind, id).state
+            if seen == state:
+                self.kill(f"{kind} {state}")
+                return
+            os.kill(self.space.worker.pid, signal.SIGCONT)
+            assert time.monotonic() < deadline, f"{kind}/{id} was not seen {state}, is {seen}"
+            time.sleep(0.004)
+
+    def restart_worker(self) -> None:
+        """An orderly end and a new worker, which looks for leftovers at once."""
+        self.space.worker.send_signal(signal.SIGTERM)
+        try:
+            self.space.worker.wait(30)
+        except subprocess.TimeoutExpired:
+            self.space.worker.kill()
+            self.space.worker.wait()
+        self.space.worker = self.space.start("worker")
+
+
+LiveMaker = Callable[..., Live]
+
+
+@pytest.fixture(scope="module")
+def live_space(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveMaker]:
+    """``live_space(dialect, rows=500)``: processes started, a primary product offered to one scenario."""
+    opened: list[Live] = []
+    databases: list[str] = []
+
+    def make(dialect: str = "sqlite", rows: int = 500) -> Live:
+        folder = tmp_path_factory.mktemp(f"live-{dialect}") / "demo"
+        env = {}
+        if dialect == "postgresql":
+            server = request.getfixturevalue("postgresql_server")
+            databases.append(f"live_{uuid.uuid4().hex}")
+            server.admin(f"CREATE DATABASE {databases[-1]}")
+            env["SANDBOX_DATABASE"] = server.url(databases[-1])
+        space = DemoSpace(folder, HERE / "profile.yaml", **env)
+        url = env.get("SANDBOX_DATABASE", f"sqlite:///{folder}/space/sandbox.db")
+        store = Store(url, signer=FileSigner.load(folder / "space" / "keys" / "audit.pem"))
+        live = Live(space, Story(space, [residents(folder, rows)]), store)
+        opened.append(live)
+        for act in ("parties", "catalogue", "agreement", "scenarios", "supplies", "primary"):
+            getattr(live.story, act)()
+        return live
+
+    yield make
+    for live in opened:
+        live.space.stop()
+        live.story.world.close()
+        live.store.close()
+        for task in live.executor.known():
+            live.executor.discard(task)
+    for name in databases:
+        request.getfixturevalue("postgresql_server").admin(f"DROP DATABASE {name} WITH (FORCE)")
