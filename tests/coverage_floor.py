@@ -47,9 +47,8 @@ def main() -> int:
         covered += summary["covered_lines"] + summary.get("covered_branches", 0)
         total += summary["num_statements"] + summary.get("num_branches", 0)
         if name.startswith(EVERY_BRANCH) and summary["percent_covered"] < 100:
-            low.append(
-                f"{name}: {summary['percent_covered']:.1f} %, missing {told['missing_lines']} {told.get('missing_branches', [])}"
-            )
+            missed = f"{told['missing_lines']} {told.get('missing_branches', [])}"
+            low.append(f"{name}: {summary['percent_covered']:.1f} %, missing {missed}")
     overall = 100 * covered / total if total else 0.0
     if overall < OVERALL:
         low.append(f"overall {overall:.1f} % < {OVERALL} %")
