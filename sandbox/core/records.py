@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -34,9 +35,16 @@ def need(case: Case, kind: str, id: str) -> Resource:
     return found
 
 
-def to_the_second(at: datetime | None) -> datetime | None:
-    """A time as a developer may see it: finer than a second it would tell of what a job read (R-117)."""
-    return at.replace(microsecond=0) if at else None
+def limited(resource: Resource, **parts: Any) -> Resource:
+    """A resource as somebody outside the supervising side may see it: ``parts`` (spec, status, labels) in
+    place of its own, and times to the second; finer, they would tell of what a job read (R-117).
+    """
+
+    def coarse(at: datetime | None) -> datetime | None:
+        return at.replace(microsecond=0) if at else None
+
+    times = {"created_at": coarse(resource.created_at), "changed_at": coarse(resource.changed_at)}
+    return replace(resource, **{**times, **parts})
 
 
 def own(case: Case) -> None:

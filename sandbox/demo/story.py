@@ -366,7 +366,7 @@ class Story:
         body.act("agreement", "ag-demo", "suspend", {"reason": "发现隐患，暂停供给"})
         developer.wait("job", job, {"killed"}, 10)
         took = (datetime.now(UTC) - before).total_seconds()
-        self.ledger.facts.append(("暂停到作业记为终止 / suspension to job recorded as killed", f"{took:.1f} s"))
+        self.ledger.facts.append(("暂停到作业记为终止 / suspension to job marked killed", f"{took:.1f} s"))
         self._refusal(
             "暂停期间提交作业",
             "a job during the suspension",

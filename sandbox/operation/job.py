@@ -21,7 +21,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
-from sandbox.core.records import need, signed, to_the_second
+from sandbox.core.records import limited, need, signed
 from sandbox.core.resource import Resource
 from sandbox.desensitize.recipe import validate_recipe
 from sandbox.operation import codes  # noqa: F401
@@ -414,18 +414,7 @@ def view(actor: Actor, resource: Resource) -> Resource:
                 for key, value in resource.status[event].items()
                 if key in ("request", "product", "cause")
             }
-    return Resource(
-        kind=resource.kind,
-        id=resource.id,
-        organisation=resource.organisation,
-        state=resource.state,
-        spec=resource.spec,
-        status=status,
-        labels=resource.labels,
-        version=resource.version,
-        created_at=to_the_second(resource.created_at),
-        changed_at=to_the_second(resource.changed_at),
-    )
+    return limited(resource, status=status)
 
 
 SUBMITTER = frozenset({Role.DEVELOPER, Role.OPERATOR})

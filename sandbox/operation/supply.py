@@ -18,7 +18,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Kind, Model, State, Transition, World
-from sandbox.core.records import need, own, signed, to_the_second
+from sandbox.core.records import limited, need, own, signed
 from sandbox.core.resource import Resource
 from sandbox.operation import codes  # noqa: F401
 
@@ -181,16 +181,8 @@ def view(actor: Actor, resource: Resource) -> Resource:
     """Provider and operator see it whole; the user of the grant that there is one, not its counts."""
     if actor.role in READS_ALL or actor.organisation in (resource.organisation, resource.labels["operator"]):
         return resource
-    return Resource(
-        kind=resource.kind,
-        id=resource.id,
-        organisation=resource.organisation,
-        state=resource.state,
-        spec={key: resource.spec[key] for key in ("agreement", "scenario", "entry")},
-        version=resource.version,
-        created_at=to_the_second(resource.created_at),
-        changed_at=to_the_second(resource.changed_at),
-    )
+    named = {key: resource.spec[key] for key in ("agreement", "scenario", "entry")}
+    return limited(resource, spec=named, status={}, labels={})
 
 
 CONNECTOR = frozenset({Role.CONNECTOR, Role.OPERATOR, Role.PROVIDER})  # the latter two to be told why not

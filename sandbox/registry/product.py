@@ -13,7 +13,7 @@ from sandbox.authorisation.scenario import Cause, authorising_side, user_of
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
-from sandbox.core.records import need, own, signed, to_the_second
+from sandbox.core.records import limited, need, own, signed
 from sandbox.core.resource import Resource
 from sandbox.review import codes  # noqa: F401
 
@@ -134,18 +134,8 @@ def view(actor: Actor, resource: Resource) -> Resource:
     if actor.role in READS_ALL or resource.spec["level"] == 2:
         return resource
     spec = {key: value for key, value in resource.spec.items() if key != "artefact_sha256"}
-    return Resource(
-        kind=resource.kind,
-        id=resource.id,
-        organisation=resource.organisation,
-        state=resource.state,
-        spec=spec,
-        status={key: value for key, value in resource.status.items() if key == "offer"},
-        labels=resource.labels,
-        version=resource.version,
-        created_at=to_the_second(resource.created_at),
-        changed_at=to_the_second(resource.changed_at),
-    )
+    offer = {key: value for key, value in resource.status.items() if key == "offer"}
+    return limited(resource, spec=spec, status=offer)
 
 
 OWNER = frozenset({Role.DEVELOPER, Role.OPERATOR})

@@ -21,7 +21,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, Policy, State, Transition, World
-from sandbox.core.records import appended, need, signed, to_the_second
+from sandbox.core.records import appended, limited, need, signed
 from sandbox.core.resource import Resource
 from sandbox.egress.messages import RULES
 from sandbox.review import codes  # noqa: F401
@@ -369,20 +369,7 @@ def view(actor: Actor, resource: Resource) -> Resource:
         status["release"] = {
             key: resource.status["release"][key] for key in ("package_sha256", "expires_at", "checkpoint")
         }
-    return Resource(
-        kind=resource.kind,
-        id=resource.id,
-        organisation=resource.organisation,
-        state=resource.state,
-        spec=resource.spec,
-        status=status,
-        labels=resource.labels,
-        version=resource.version,
-        created_at=to_the_second(resource.created_at),
-        changed_at=to_the_second(resource.changed_at),
-        due_at=resource.due_at,
-        overdue=resource.overdue,
-    )
+    return limited(resource, status=status)
 
 
 def token_end(policy: Policy, now: datetime) -> datetime:
