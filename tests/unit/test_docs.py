@@ -11,7 +11,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import click
 import pytest
 import typer
 import yaml
@@ -100,9 +99,7 @@ def _parsed(document: str, line: str, body: str) -> Iterator[Command]:
 ALL = [command for name, text in TEXTS.items() for command in commands(name, text)]
 
 
-def leaves(
-    command: click.Command, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every command of the command line with its words."""
     inside = getattr(command, "commands", None)
     if inside is None:
@@ -115,7 +112,7 @@ def leaves(
 LEAVES = dict(leaves(typer.main.get_command(app)))
 
 
-def resolve(words: tuple[str, ...]) -> click.Command | None:
+def resolve(words: tuple[str, ...]) -> Any | None:
     """The command that ``words`` begin with."""
     return LEAVES.get(words[:2]) or LEAVES.get(words[:1])
 
