@@ -133,6 +133,8 @@ def create_app(space: Space) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     def no_route(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # the body could not even be decoded or nests too deep
+            return rendered(fail("MALFORMED", what="body", why="not JSON"))
         return rendered(fail("NO_ROUTE", status=error.status_code))
 
     @app.exception_handler(Exception)
@@ -357,9 +359,18 @@ def create_app(space: Space) -> FastAPI:
         return [shown(one) for one in control.find(actor, kind, state=state or None, labels=labels or None)]
 
     @app.post("/v1/{kind}", status_code=201)
-    def create(kind: str, body: Creation, request: Request, actor: Actor = who) -> dict[str, Any]:
-        """Create one."""
-        return shown(control.create(actor, kind, body.spec, id=body.id, request=request.state.id))
+    def create(
+        kind: str,
+        body: Creation,
+        request: Request,
+        idempotency_key: Annotated[str, Header(max_length=100)] = "",
+        actor: Actor = who,
+    ) -> dict[str, Any]:
+        """Create one; sent again with the same ``Idempotency-Key`` it gives what it made the first time."""
+        made = control.create(
+            actor, kind, body.spec, id=body.id, request=request.state.id, once=idempotency_key
+        )
+        return shown(made)
 
     @app.get("/v1/{kind}/{id}")
     def get(kind: str, id: str, actor: Actor = who) -> dict[str, Any]:

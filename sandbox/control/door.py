@@ -87,11 +87,24 @@ class Control:
     # --- what callers do
 
     def create(
-        self, actor: Actor, kind: str, spec: Mapping[str, Any], *, id: str = "", request: str = ""
+        self,
+        actor: Actor,
+        kind: str,
+        spec: Mapping[str, Any],
+        *,
+        id: str = "",
+        request: str = "",
+        once: str = "",
     ) -> Resource:
-        """Bring one into being. Returns what ``actor`` may see of it; raises the guard's refusal."""
+        """Bring one into being. Returns what ``actor`` may see of it; raises the guard's refusal.
+
+        ``once`` is an idempotency key: the same creation asked for again under it gives what it made the
+        first time; another one under it is refused (IDEMPOTENCY).
+        """
         command = Command(kind, id or self.new_id(kind), kind_of(kind).create.event, spec, actor.organisation)
-        return self._call(actor, command, created=True, request=request)
+        asked = {"kind": kind, "id": id, "spec": dict(spec), "organisation": actor.organisation}
+        key = (once, _digest(asked)) if once else None
+        return self._call(actor, command, created=True, request=request, once=key)
 
     def act(
         self,
@@ -220,11 +233,16 @@ class Control:
         created: bool,
         request: str,
         expected: int | None = None,
+        once: tuple[str, str] | None = None,
     ) -> Resource:
         written: list[Resource] = []
         try:
             with self.store.write() as writer:
-                result = self._run(writer, actor, command, created, request, written, expected)
+                known = writer.idempotent_response(actor.account, *once) if once else None
+                before = writer.get(command.kind, known["id"]) if known else None
+                result = before or self._run(writer, actor, command, created, request, written, expected)
+                if once and before is None:
+                    writer.idempotent(actor.account, *once, {"id": result.id}, self.clock())
         except SandboxError as error:
             if actor.role != Role.SYSTEM:
                 named = command.id if ID.match(command.id) else "-"
@@ -397,7 +415,7 @@ class Control:
         """What the audit entry keeps of the payload: its shape and hash, not its text."""
         body = payload.model_dump(mode="json")
         return {
-            "payload_sha256": hashlib.sha256(rfc8785.dumps(body)).hexdigest(),
+            "payload_sha256": _digest(body),
             "fields": sorted(body),
             "version": after.version,
         }
@@ -429,3 +447,11 @@ class Control:
             request=request,
             details=dict(details or {}),
         )
+
+
+def _digest(body: Any) -> str:
+    """SHA-256 of the RFC 8785 form; MALFORMED if it has none (NaN, integers beyond 2^53)."""
+    try:
+        return hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+    except (rfc8785.CanonicalizationError, RecursionError) as error:
+        raise fail("MALFORMED", what="body", why="not canonical JSON") from error
