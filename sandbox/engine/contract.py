@@ -16,10 +16,12 @@ class Engine(Protocol):
     """At most one live piece of work per ref; steps are at-least-once and so must be idempotent."""
 
     def enqueue(self, ref: str) -> bool:
-        """Ask for work on ``ref``; False if it has some already or the engine cannot be reached now."""
+        """Ask for work on ``ref``, once: what is live already stays the only one. False if the engine cannot
+        be reached now."""
 
     def live(self) -> set[str]:
-        """Refs that have queued or running work."""
+        """Refs that have queued or running work. Tables that were thrown away are made anew by a node that
+        has been started; then nothing is live."""
 
     def cancel(self, ref: str) -> None:
         """End the work on ``ref`` before its next step."""

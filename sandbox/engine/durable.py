@@ -23,6 +23,8 @@ from sandbox.engine.contract import Step
 PROTOCOL = "1"  # of the workflow below: raise it when its steps change meaning
 QUEUE = "work"
 NAME = "sandbox"
+SCHEMA = "dbos"  # the engine's own, in PostgreSQL
+ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 POLL_SECONDS = 0.1
 
@@ -54,6 +56,8 @@ class DurableEngine:
         self._client: DBOSClient | None = None
         self._lock = threading.Lock()
         self._running = False
+        self._step: Step | None = None
+        self._pools: list[sa.Engine] = []  # ours to close: the durable engine closes none that it was given
 
     def enqueue(self, ref: str) -> bool:
         """See the contract. One live workflow per ref, by deduplication."""
@@ -74,7 +78,29 @@ class DurableEngine:
 
     def live(self) -> set[str]:
         """See the contract."""
+        try:
+            return self._live()
+        except SQLAlchemyError:
+            if self._step is None or not self._tables_are_gone():
+                raise
+            self._halt()
+            self.start(self._step)
+            return self._live()
+
+    def _live(self) -> set[str]:
         return {self._ref(status) for status in self._reach().list_workflows(status=UNFINISHED)}
+
+    def _tables_are_gone(self) -> bool:
+        """Whether the database answers and does not have our tables."""
+        engine = _engine(self._url)
+        try:
+            return not sa.inspect(engine).has_table("workflow_status", schema=self._schema)
+        finally:
+            engine.dispose()
+
+    @property
+    def _schema(self) -> str | None:
+        return None if self._url.startswith("sqlite") else SCHEMA
 
     def cancel(self, ref: str) -> None:
         """See the contract."""
@@ -92,7 +118,7 @@ class DurableEngine:
         """See the contract."""
         before = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
         ended = self._reach().list_workflows(
-            status=["SUCCESS", "ERROR", "CANCELLED"], end_time=before, load_input=False, load_output=False
+            status=ENDED, completed_before=before, load_input=False, load_output=False
         )
         for status in ended:
             self._reach().delete_workflow(status.workflow_id)
@@ -100,9 +126,10 @@ class DurableEngine:
 
     def start(self, step: Step) -> None:
         """See the contract. One running engine per process."""
+        self._step = step
         config: DBOSConfig = {
             "name": NAME,
-            "system_database_engine": _engine(self._url),
+            "system_database_engine": self._pool(),
             "system_database_url": self._url,
             "serializer": DBOSPortableJSONSerializer(),
             "application_version": PROTOCOL,
@@ -134,6 +161,10 @@ class DurableEngine:
 
     def stop(self) -> None:
         """See the contract."""
+        self._step = None
+        self._halt()
+
+    def _halt(self) -> None:
         if self._running:
             DBOS.destroy(destroy_registry=True)
             self._running = False
@@ -142,16 +173,28 @@ class DurableEngine:
                 with contextlib.suppress(SQLAlchemyError):
                     self._client.destroy()
                 self._client = None
+            while self._pools:
+                self._pools.pop().dispose()
+
+    def _pool(self) -> sa.Engine:
+        self._pools.append(_engine(self._url))
+        return self._pools[-1]
 
     def _reach(self) -> DBOSClient:
         with self._lock:
             if self._client is None:
-                self._client = DBOSClient(
-                    system_database_engine=_engine(self._url),
-                    system_database_url=self._url,
-                    serializer=DBOSPortableJSONSerializer(),
-                    application_name=NAME,
-                )
+                pool = self._pool()
+                try:
+                    self._client = DBOSClient(
+                        system_database_engine=pool,
+                        system_database_url=self._url,
+                        serializer=DBOSPortableJSONSerializer(),
+                        application_name=NAME,
+                    )
+                except Exception:
+                    self._pools.remove(pool)
+                    pool.dispose()
+                    raise
             return self._client
 
     @staticmethod
