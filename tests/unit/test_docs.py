@@ -8,13 +8,14 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
 import yaml
 
+from sandbox.api.app import create_app
 from sandbox.cli.main import app
 from sandbox.cli.resources import Plain
 from sandbox.control.kinds import KINDS
@@ -202,6 +203,18 @@ def test_every_kind_and_role_is_in_the_guides() -> None:
     guides = "\n".join(path.read_text(encoding="utf-8") for path in GUIDES)
     assert [name for name in KINDS if f"kind: {name}" not in guides and f"{name}/" not in guides] == []
     assert [str(role) for role in Role if role != Role.SYSTEM and f"`{role}`" not in guides] == []
+
+
+def test_every_route_is_on_the_api_page_and_no_other() -> None:
+    space: Any = SimpleNamespace(control=None, gate=None)  # routes are listed, not called
+    verbs = {"GET", "POST", "PUT"}
+    known = {
+        f"{method} {getattr(route, 'path', '')}"
+        for route in create_app(space).routes
+        for method in verbs & (getattr(route, "methods", None) or set())
+    }
+    said = set(re.findall(r"`((?:GET|POST|PUT) /[^`]+)`", TEXTS["docs/api.md"]))
+    assert said == known
 
 
 def test_every_setting_is_in_the_administrators_guide() -> None:
