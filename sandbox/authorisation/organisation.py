@@ -73,6 +73,22 @@ def stop_work(case: Case, after: Resource) -> Iterable[Command]:
 DISCLOSED = ("name_zh", "name_en", "roles", "credit_code", "region")
 REGISTRAR = frozenset({Role.SPACE_ADMIN, Role.DATA_AUTHORITY})
 
+# fmt: off
+TRANSITIONS = (
+    Transition("create", (), "registered", REGISTRAR, "登记", "register", "GZ 二(三); CD 3(五)",
+               payload=OrganisationSpec, guards=(sides,)),
+    Transition("amend", ("registered", "active"), "registered", REGISTRAR, "变更登记", "amend",
+               "GZ 二(三): the separation-of-duty graph is checked anew at each change",
+               payload=OrganisationSpec, guards=(sides, not_redeveloping)),
+    Transition("activate", ("registered",), "active", REGISTRAR, "生效", "activate", "GZ 二(三)"),
+    Transition("suspend", ("active",), "suspended", REGISTRAR, "暂停", "suspend", "GM 五(四)",
+               payload=Reason, effects=(stop_work,)),
+    Transition("resume", ("suspended",), "active", REGISTRAR, "恢复", "resume", "GM 五(四)"),
+    Transition("leave", ("registered", "active", "suspended"), "exited", REGISTRAR, "退出", "leave",
+               "GM 五(四)", payload=Reason, effects=(stop_work,)),
+)
+# fmt: on
+
 KIND = Kind(
     name="organisation",
     zh="单位",
@@ -87,52 +103,5 @@ KIND = Kind(
         State("suspended", "已暂停", "suspended", "data_authority"),
         State("exited", "已退出", "exited", ""),
     ),
-    transitions=(
-        Transition(
-            "create",
-            (),
-            "registered",
-            REGISTRAR,
-            "登记",
-            "register",
-            "GZ 二(三); CD 3(五)",
-            payload=OrganisationSpec,
-            guards=(sides,),
-        ),
-        Transition(
-            "amend",
-            ("registered", "active"),
-            "registered",
-            REGISTRAR,
-            "变更登记",
-            "amend",
-            "GZ 二(三): the separation-of-duty graph is checked anew at each change",
-            payload=OrganisationSpec,
-            guards=(sides, not_redeveloping),
-        ),
-        Transition("activate", ("registered",), "active", REGISTRAR, "生效", "activate", "GZ 二(三)"),
-        Transition(
-            "suspend",
-            ("active",),
-            "suspended",
-            REGISTRAR,
-            "暂停",
-            "suspend",
-            "GM 五(四)",
-            payload=Reason,
-            effects=(stop_work,),
-        ),
-        Transition("resume", ("suspended",), "active", REGISTRAR, "恢复", "resume", "GM 五(四)"),
-        Transition(
-            "leave",
-            ("registered", "active", "suspended"),
-            "exited",
-            REGISTRAR,
-            "退出",
-            "leave",
-            "GM 五(四)",
-            payload=Reason,
-            effects=(stop_work,),
-        ),
-    ),
+    transitions=TRANSITIONS,
 )

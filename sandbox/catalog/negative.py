@@ -52,6 +52,14 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
 
 AUTHORITY = frozenset({Role.DATA_AUTHORITY})
 
+# fmt: off
+TRANSITIONS = (
+    Transition("create", (), "listed", AUTHORITY, "列入负面清单", "list", "GZ 二(一)",
+               payload=NegativeSpec, guards=(entry_exists,), effects=(stop_use,)),
+    Transition("lift", ("listed",), "lifted", AUTHORITY, "移出负面清单", "lift", "GZ 二(一)"),
+)
+# fmt: on
+
 KIND = Kind(
     name=NAME,
     zh="负面清单条目",
@@ -64,19 +72,5 @@ KIND = Kind(
         State("listed", "在列", "listed", "data_authority"),
         State("lifted", "已移出", "lifted", ""),
     ),
-    transitions=(
-        Transition(
-            "create",
-            (),
-            "listed",
-            AUTHORITY,
-            "列入负面清单",
-            "list",
-            "GZ 二(一)",
-            payload=NegativeSpec,
-            guards=(entry_exists,),
-            effects=(stop_use,),
-        ),
-        Transition("lift", ("listed",), "lifted", AUTHORITY, "移出负面清单", "lift", "GZ 二(一)"),
-    ),
+    transitions=TRANSITIONS,
 )

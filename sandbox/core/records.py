@@ -43,8 +43,10 @@ def limited(resource: Resource, **parts: Any) -> Resource:
     def coarse(at: datetime | None) -> datetime | None:
         return at.replace(microsecond=0) if at else None
 
-    times = {"created_at": coarse(resource.created_at), "changed_at": coarse(resource.changed_at)}
-    return replace(resource, **{**times, **parts})
+    times: dict[str, Any] = {
+        key: coarse(getattr(resource, key)) for key in ("created_at", "changed_at", "due_at")
+    }
+    return replace(resource, **times, **parts)
 
 
 def own(case: Case) -> None:

@@ -107,6 +107,23 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
 BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})
 OPERATOR = frozenset({Role.OPERATOR})
 
+# fmt: off
+TRANSITIONS = (
+    Transition("create", (), "rectifying", BODY, "责令整改", "order", "CD 34; GD 39(三)",
+               payload=RectificationSpec, guards=(ordered_by_authoriser,), effects=(suspend,),
+               clock="breach.rectification_wd"),
+    Transition("report", ("rectifying",), "reported", OPERATOR, "报告整改", "report", "CD 34",
+               payload=Report, guards=(operator_reports,), record=reported, keeps_clock=True),
+    Transition("verify", ("reported",), "verified", BODY, "核验", "verify", "CD 34", payload=Reason,
+               guards=(same_authoriser,), effects=(resume,)),
+    Transition("refuse", ("reported",), "rectifying", BODY, "核验不通过", "refuse", "CD 34",
+               payload=Reason, guards=(same_authoriser,), keeps_clock=True),
+    Transition("decide_termination", ("rectifying", "reported"), "termination_decided", BODY, "决定终止",
+               "decide termination", "CD 34; GD 39(三)", payload=Reason,
+               guards=(same_authoriser, date_passed)),
+)
+# fmt: on
+
 KIND = Kind(
     name=NAME,
     zh="整改",
@@ -121,67 +138,5 @@ KIND = Kind(
         State("verified", "已核验", "verified", ""),
         State("termination_decided", "已决定终止", "termination decided", ""),
     ),
-    transitions=(
-        Transition(
-            "create",
-            (),
-            "rectifying",
-            BODY,
-            "责令整改",
-            "order",
-            "CD 34; GD 39(三)",
-            payload=RectificationSpec,
-            guards=(ordered_by_authoriser,),
-            effects=(suspend,),
-            clock="breach.rectification_wd",
-        ),
-        Transition(
-            "report",
-            ("rectifying",),
-            "reported",
-            OPERATOR,
-            "报告整改",
-            "report",
-            "CD 34",
-            payload=Report,
-            guards=(operator_reports,),
-            record=reported,
-            keeps_clock=True,
-        ),
-        Transition(
-            "verify",
-            ("reported",),
-            "verified",
-            BODY,
-            "核验",
-            "verify",
-            "CD 34",
-            payload=Reason,
-            guards=(same_authoriser,),
-            effects=(resume,),
-        ),
-        Transition(
-            "refuse",
-            ("reported",),
-            "rectifying",
-            BODY,
-            "核验不通过",
-            "refuse",
-            "CD 34",
-            payload=Reason,
-            guards=(same_authoriser,),
-            keeps_clock=True,
-        ),
-        Transition(
-            "decide_termination",
-            ("rectifying", "reported"),
-            "termination_decided",
-            BODY,
-            "决定终止",
-            "decide termination",
-            "CD 34; GD 39(三)",
-            payload=Reason,
-            guards=(same_authoriser, date_passed),
-        ),
-    ),
+    transitions=TRANSITIONS,
 )
