@@ -46,7 +46,7 @@ def limited(resource: Resource, **parts: Any) -> Resource:
     times: dict[str, Any] = {
         key: coarse(getattr(resource, key)) for key in ("created_at", "changed_at", "due_at")
     }
-    return replace(resource, **times, **parts)
+    return replace(resource, **{**times, **parts})
 
 
 def own(case: Case) -> None:
