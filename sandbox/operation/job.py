@@ -21,7 +21,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
-from sandbox.core.records import limited, need, signed
+from sandbox.core.records import limited, need, own, signed
 from sandbox.core.resource import Resource
 from sandbox.desensitize.recipe import validate_recipe
 from sandbox.operation import codes  # noqa: F401
@@ -456,6 +456,8 @@ TRANSITIONS = (
                "GD 30", payload=Ran, record=ended),
     Transition("kill", ("queued", "provisioning", "running"), "killed", STOPPER, "终止", "kill",
                "CD 34; GZ 二(四)", payload=Cause, guards=(stopping_side,)),
+    Transition("cancel", ("queued", "provisioning", "running"), "killed", SUBMITTER, "撤回", "cancel",
+               "default: whoever submitted a job may give it up", guards=(own,)),
     Transition("stage", ("succeeded",), "quarantined", SYSTEM, "隔离输出", "quarantine outputs",
                "GZ 二(五)", payload=Staged, record=staged, clock="quarantine.purge_days"),
     Transition("keep", ("succeeded",), "kept", SYSTEM, "存为初级产品", "keep as primary product",
