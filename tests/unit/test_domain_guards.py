@@ -616,6 +616,12 @@ def another_authority_kills(s: Scene) -> Attempt:
     return act(s, "other-reviewer", "job", "job-a", "kill", {"cause": "breach"})
 
 
+@case("job", "own", "NOT_YOURS")
+def somebody_elses_job_is_cancelled(s: Scene) -> Attempt:
+    s.job(until="running")
+    return direct(s, "rival", "job", "job-a", "own")
+
+
 # --- egress requests
 
 

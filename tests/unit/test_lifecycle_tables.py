@@ -111,7 +111,7 @@ def test_every_deadline_is_a_parameter_of_every_profile_and_has_a_unit(granted: 
 
 
 def test_no_role_but_the_systems_acts_in_a_state_the_machine_works_on_unless_to_stop_it() -> None:
-    stops = {"kill", "recall", "emergency_stop", "verify_deletion"}
+    stops = {"kill", "cancel", "recall", "emergency_stop", "verify_deletion"}
     for kind in ALL:
         for state in kind.working:
             for row in kind.possible(state):
