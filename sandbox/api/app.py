@@ -225,6 +225,19 @@ def create_app(space: Space) -> FastAPI:
     def give_token(id: str, body: TokenBody, actor: Actor = who) -> dict[str, str]:
         return {"token": accounts.give_token(control, actor, id, body.name, body.days)}
 
+    @app.post("/v1/accounts/{id}/tokens/{name}/revoke")
+    def revoke_token(id: str, name: str, actor: Actor = who) -> dict[str, str]:
+        accounts.revoke_token(control, actor, id, name)
+        return {"account": id, "revoked": name}
+
+    @app.post("/v1/accounts/{id}/disable")
+    def disable_account(id: str, actor: Actor = who) -> dict[str, Any]:
+        return asdict(accounts.set_disabled(control, actor, id, True))
+
+    @app.post("/v1/accounts/{id}/enable")
+    def enable_account(id: str, actor: Actor = who) -> dict[str, Any]:
+        return asdict(accounts.set_disabled(control, actor, id, False))
+
     # --- audit and lineage
 
     def auditing(actor: Actor, what: str) -> None:

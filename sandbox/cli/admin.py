@@ -103,3 +103,24 @@ def token(id: str, name: str = "cli", days: int = 90) -> None:
     typer.echo(
         Client().call("POST", f"/v1/accounts/{id}/tokens", json={"name": name, "days": days}).json()["token"]
     )
+
+
+@account.command()
+def revoke(id: str, name: str = "cli") -> None:
+    """吊销令牌 / end its tokens of that name at once."""
+    Client().call("POST", f"/v1/accounts/{id}/tokens/{name}/revoke")
+    typer.echo(f"{id} {name}")
+
+
+@account.command()
+def disable(id: str) -> None:
+    """停用账户 / shut it out at once."""
+    Client().call("POST", f"/v1/accounts/{id}/disable")
+    typer.echo(id)
+
+
+@account.command()
+def enable(id: str) -> None:
+    """恢复账户 / let it in again."""
+    Client().call("POST", f"/v1/accounts/{id}/enable")
+    typer.echo(id)

@@ -92,6 +92,27 @@ def give_token(control: Control, actor: Actor, id: str, name: str, days: int = 9
         return writer.put_token(id, name, control.clock() + timedelta(days=days), entry)
 
 
+def revoke_token(control: Control, actor: Actor, id: str, name: str) -> None:
+    """End the account's tokens called ``name`` at once; NOT_FOUND if none is in force."""
+    _administrators_only(control, actor, "revoke-token", id)
+    with control.store.write() as writer:
+        writer.revoke_token(
+            id, name, control._entry(actor, "revoke-token", f"account/{id}", details={"name": name})
+        )
+
+
+def set_disabled(control: Control, actor: Actor, id: str, disabled: bool) -> Account:
+    """Shut an account out at once (its tokens stop), or let it in again. NOT_FOUND if there is none."""
+    event = "disable-account" if disabled else "enable-account"
+    _administrators_only(control, actor, event, id)
+    with control.store.write() as writer:
+        account = writer.account(id)
+        if account is None:
+            raise fail("NOT_FOUND", kind="account", id=id)
+        entry = control._entry(actor, event, f"account/{id}")
+        return writer.put_account(replace(account, disabled=disabled), entry)
+
+
 def sign_in(control: Control, token: str, acting: str) -> Actor:
     """Who is behind a token. ``acting`` is ``role@organisation``; empty if the account has only one.
 

@@ -79,6 +79,9 @@ PRIVATE = [
     ("GET", "/v1/egress-request/eg-a/token"),
     ("GET", "/v1/egress-request/eg-a/review/out.csv"),
     ("GET", "/v1/job/job-a/outputs/out.csv"),
+    ("POST", "/v1/accounts/editor/tokens/test/revoke"),
+    ("POST", "/v1/accounts/editor/disable"),
+    ("POST", "/v1/accounts/editor/enable"),
 ]
 BODIED = [
     ("POST", "/v1/accounts", {"id": "new", "name": "n", "person": "p"}),
@@ -122,6 +125,27 @@ def test_an_expired_token_and_a_disabled_role_open_nothing(api: Api) -> None:
     api("developer", "GET", "/v1/me")
     api.scene.clock.move(days=91)
     api.refused(401, "NO_TOKEN", "developer", "GET", "/v1/me")
+
+
+def test_a_revoked_token_and_a_disabled_account_open_nothing_at_once(api: Api) -> None:
+    admin = api.headers("admin")
+    assert api("", "POST", "/v1/accounts/colleague/tokens", headers=admin, json={"name": "lost"}).is_success
+    lost = api("", "POST", "/v1/accounts/colleague/tokens", headers=admin, json={"name": "two"}).json()[
+        "token"
+    ]
+    mine = {"authorization": f"Bearer {lost}"}
+    assert api("", "GET", "/v1/me", headers=mine).json()["account"] == "colleague"
+    assert api("", "POST", "/v1/accounts/colleague/tokens/two/revoke", headers=admin).is_success
+    api.refused(401, "NO_TOKEN", "", "GET", "/v1/me", headers=mine)
+    api.refused(404, "NOT_FOUND", "", "POST", "/v1/accounts/colleague/tokens/two/revoke", headers=admin)
+    assert api("rival", "GET", "/v1/me").is_success
+    assert api("", "POST", "/v1/accounts/rival/disable", headers=admin).is_success
+    api.refused(401, "NO_TOKEN", "rival", "GET", "/v1/me")
+    assert api("", "POST", "/v1/accounts/rival/enable", headers=admin).is_success
+    assert api("rival", "GET", "/v1/me").is_success
+    api.refused(404, "NOT_FOUND", "", "POST", "/v1/accounts/nobody/disable", headers=admin)
+    for path in ("tokens/two/revoke", "disable", "enable"):
+        api.refused(403, "ROLE", "developer", "POST", f"/v1/accounts/rival/{path}")
 
 
 def test_nobody_acts_as_what_they_are_not(api: Api) -> None:
