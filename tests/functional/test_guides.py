@@ -73,6 +73,7 @@ STEPS = (  # who, guide, section, block of the section
     ("chen-bureau", "authority", 5, 0),
     ("zhao-opco", "operator", 5, 1),
     ("chen-bureau", "authority", 5, 1),
+    ("admin", "administrator", 3, 1),
 )
 PREPARED = {  # done by ``Play.begin``
     ("administrator", 1, 0),  # init, serve and worker with the test's folder and port
