@@ -76,7 +76,9 @@ def _whole(value: Any) -> bool:
 def code_of(outcome: Outcome) -> str:
     """The code of a task that gave no result: its refusal's, or how it ended."""
     told = outcome.report.get("code")
-    return told[:60] if isinstance(told, str) and told else f"TASK_{outcome.end}".upper()
+    if isinstance(told, str) and told:
+        return told[:60]
+    return UNREADABLE if outcome.end is End.SUCCEEDED else f"TASK_{outcome.end}".upper()
 
 
 def good(outcome: Outcome) -> bool:

@@ -146,7 +146,8 @@ class Work:
         else:
             details = reports.closed(outcome.report.get("details"))
             self._act(supply, "refuse", {"code": code, "details": details})
-        self.leftovers.clear("quarantine", spec["agreement"], spec["scenario"])
+        for place in ("quarantine", "raw"):
+            self.leftovers.clear(place, spec["agreement"], spec["scenario"])
         return True
 
     def open_supply(self, supply: Resource) -> bool:
