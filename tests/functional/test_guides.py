@@ -123,7 +123,7 @@ class Play:
 
     def env(self, who: str) -> dict[str, str]:
         """The settings of one person's terminal."""
-        # what is played here is measured elsewhere; measuring sixty short commands takes longer than running them
+        # coverage of it is measured elsewhere; here it would take longer than the commands
         kept = {
             name: value
             for name, value in os.environ.items()
