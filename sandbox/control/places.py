@@ -85,9 +85,8 @@ class Places:
 
         def fill(folder: Path) -> None:
             for file, text in texts.items():
-                if (
-                    Path(file).name != file
-                ):  # the names are the developer's; the door holds them to plain ones
+                # the names are the developer's; the door holds them to plain ones
+                if Path(file).name != file or file in ("", ".."):
                     raise fail("MALFORMED", what="code", why="not a plain file name")
                 (folder / file).write_text(text, encoding="utf-8")
 

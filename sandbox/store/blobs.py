@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 import stat
 import time
@@ -18,6 +19,7 @@ from pathlib import Path
 from sandbox.core.errors import fail
 
 CHUNK = 1 << 20
+NAME = re.compile(r"[0-9a-f]{64}")
 PART = ".part-"  # how the names of files begin that are not whole yet
 
 
@@ -41,9 +43,10 @@ class Blobs:
     def put(self, source: Path) -> tuple[str, int]:
         """Copy a regular file in (links are not followed). Returns SHA-256 and size in bytes."""
         handle = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise OSError(f"{source.name} is not a regular file")
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(f"{source.name} is not a regular file")
             return self.take(iter(lambda: file.read(CHUNK), b""))
 
     def take(self, chunks: Iterable[bytes], limit: int | None = None) -> tuple[str, int]:
@@ -71,7 +74,7 @@ class Blobs:
     def path(self, sha256: str) -> Path:
         """Where the content is; BLOB_MISSING if it is not."""
         found = self.folder / sha256
-        if len(sha256) != 64 or not sha256.isalnum() or not found.is_file():
+        if not NAME.fullmatch(sha256) or found.is_symlink() or not found.is_file():
             raise fail("BLOB_MISSING", sha256=sha256[:64])
         return found
 
@@ -92,6 +95,8 @@ class Blobs:
 
     def remove(self, sha256: str) -> bool:
         """Delete; whether there was something."""
+        if not NAME.fullmatch(sha256):
+            return False
         with contextlib.suppress(FileNotFoundError):
             (self.folder / sha256).unlink()
             return True
