@@ -75,10 +75,6 @@ define(
         "The contract hash is not the one the operator signed; compare the texts.",
     ),
     ORGANISATION_INACTIVE=("单位 {organisation} 未生效。", "Organisation {organisation} is not active."),
-    DECISION_MISSING=(
-        "缺少集体决策文号 decision_ref。",
-        "The collective decision's decision_ref is missing.",
-    ),
     DELETION_UNPROVEN=(
         "还没有删除证明，不能核验；请等待删除完成。",
         "There is no deletion certificate to verify yet; wait for the deletion to finish.",

@@ -19,10 +19,6 @@ define(
     NOT_RECIPIENT=("该出域凭证只供指定的接收方使用。", "This release token is for the named recipient only."),
     TOKEN_INVALID=("出域凭证无效，请核对。", "The release token is not valid; check it."),
     TOKEN_EXPIRED=("出域凭证已过期，请重新申请。", "The release token has expired; apply anew."),
-    NO_INTEREST=(
-        "您已声明与本案有利害关系，不得参与审核。",
-        "You have declared an interest in this case and may not review it.",
-    ),
 )
 define(
     Conflict,

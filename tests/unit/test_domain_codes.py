@@ -1,0 +1,66 @@
+"""Every error code of the domain packages and of the control plane is provoked by a test.
+
+A code counts as provoked where a test says, in a call that fails unless it is raised, which one it is:
+``refused("…")``, ``api.refused(…, "…")``, a row of the guards' table, or a comparison with ``.code``.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from sandbox.core.errors import CODES
+
+ROOT = Path(__file__).parents[2]
+DEFINED_IN = (
+    "core/errors.py",
+    "catalog/codes.py",
+    "authorisation/codes.py",
+    "operation/codes.py",
+    "review/codes.py",
+    "incident/rectification.py",
+    "control/codes.py",
+)
+
+
+def defined(path: Path) -> set[str]:
+    """The codes that a module defines."""
+    calls = (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+    named = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "define")
+    return {keyword.arg for call in named for keyword in call.keywords if keyword.arg}
+
+
+def expected_by(path: Path) -> set[str]:
+    """The codes that a test module expects: as an argument of a call, or compared with something."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        inside: list[ast.expr] = []
+        if isinstance(node, ast.Call):
+            inside = [*node.args, *(keyword.value for keyword in node.keywords)]
+        elif isinstance(node, ast.Compare):
+            inside = [node.left, *node.comparators]
+        for one in inside:
+            parts = one.elts if isinstance(one, ast.Tuple | ast.List | ast.Set) else [one]
+            found |= {p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)}
+    return found & set(CODES)
+
+
+@pytest.mark.parametrize("module", DEFINED_IN)
+def test_every_code_is_provoked(module: str) -> None:
+    codes = defined(ROOT / "sandbox" / module)
+    assert codes
+    expected: set[str] = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        expected |= expected_by(path)
+    assert codes - expected == set()
+
+
+@pytest.mark.parametrize("module", DEFINED_IN)
+def test_every_code_has_a_sentence_in_each_language(module: str) -> None:
+    for code in defined(ROOT / "sandbox" / module):
+        row = CODES[code]
+        assert any("一" <= letter <= "鿿" for letter in row.zh), code
+        assert row.en.endswith("."), code
+        assert row.zh.endswith("。"), code
