@@ -5,6 +5,8 @@ Those over the HTTP API are in ``tests/functional/test_api.py``.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -21,9 +23,10 @@ from sandbox.control.work import Work
 from sandbox.core.actor import Actor, Role
 from sandbox.core.errors import CODES, Conflict, Forbidden, Invalid, SandboxError
 from sandbox.core.resource import Entry
+from sandbox.executor.contract import TaskKind
 from sandbox.executor.stub import StubExecutor
 from sandbox.registry.lineage import trace
-from tests.plugins.space import ADMINISTRATOR, CONTRACT, Scene, SceneMaker, field_of
+from tests.plugins.space import ADMINISTRATOR, CONTRACT, OUTPUT, Scene, SceneMaker, field_of
 from tests.refusal import refused
 
 ITEM = {"entry": "ce-a", "columns": ["district"]}
@@ -166,6 +169,57 @@ def test_each_of_the_thirteen_clauses_is_missed_by_name(profile: str, scene_of: 
         with pytest.raises(SandboxError) as caught:
             scene.create("chief", "agreement", scene.agreement_spec(mode=mode, clauses=clauses))
         assert (caught.value.code, caught.value.details) == ("CLAUSES_MISSING", {"clauses": name})
+
+
+@pytest.mark.requirement("R-047")
+def test_missing_clauses_are_named_and_the_check_is_bound_by_those_there(
+    granted: Scene, tmp_path: Path
+) -> None:
+    with pytest.raises(SandboxError) as caught:
+        granted.create("chief", "agreement", granted.agreement_spec(clauses={"scope": "text"}))
+    required = granted.control.policy.get("agreement.required_clauses")
+    assert caught.value.details == {"clauses": ", ".join(name for name in required if name != "scope")}
+    given: list[dict[str, Any]] = []
+
+    def room(params: dict[str, Any], inputs: Path, files: Path) -> dict[str, Any]:
+        given.append(params)
+        (files / "canonical").mkdir()
+        (files / "canonical" / "out.csv").write_text(OUTPUT)
+        canonical = {"path": "out.csv", "sha256": hashlib.sha256(OUTPUT.encode()).hexdigest()}
+        verdict = {
+            "verdict": "no_objection",
+            "findings": [],
+            "rules": [],
+            "files": [],
+            "canonical": [{**canonical, "bytes": len(OUTPUT)}],
+            "checker": "test/1",
+            "seconds": 0.1,
+        }
+        (files / "verdict.json").write_text(json.dumps(verdict))
+        return {"ok": True}
+
+    stricter = {"egress.min_cell": 25, "egress.dominance_k": 0.5}
+    granted.agreement("ag-b", egress_rules=stricter)
+    granted.scenario(
+        "sc-b", agreement="ag-b", list=[{**ITEM, "columns": ["person_id", "district", "income"]}]
+    )
+    granted.supply("su-b", agreement="ag-b", scenario="sc-b")
+    granted.primary("pr-b", job="job-p", scenario="sc-b")
+    places = granted.space.places
+    places.blobs("ag-b", "sc-b", "raw").take(iter([b"snapshotraw"]))
+    places.blobs("ag-b", "sc-b", "primary").take(iter([b"primary"]))
+    table = {"name": "residents", "product": "pr-b", "columns": ["district"]}
+    granted.job(scenario="sc-b", inputs=[table])
+    granted.request(until="requested")
+    executor = StubExecutor(tmp_path / "tasks", {TaskKind.CHECK: room})
+    work = Work(granted.control, executor, places, granted.space.gate)
+    while work.step("egress-request/eg-a"):
+        pass
+    request = granted.get("egress-request", "eg-a")
+    assert request.state == "human_review"
+    assert set(request.status["check"]["clauses"]) == {"products_and_review", "security_and_emergency"}
+    assert set(request.status["check"]["clauses"]) <= set(required)
+    assert {key: given[0]["policy"][key] for key in stricter} == stricter
 
 
 @pytest.mark.requirement("R-048")
