@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from typing import Annotated
@@ -63,6 +64,10 @@ def worker() -> None:
         reconciler.run(stop)
     finally:
         engine.stop()
+    # Steps wait for their containers, which may take hours, and the interpreter would wait for the steps. The
+    # containers go on; the next worker attaches to them.
+    logging.shutdown()
+    os._exit(0)
 
 
 @app.command()

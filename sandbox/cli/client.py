@@ -51,7 +51,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url or os.environ.get("SANDBOX_URL", "http://127.0.0.1:8070")
-        headers = {"authorization": f"Bearer {token or os.environ.get('SANDBOX_TOKEN', '')}"}
+        given = (token or os.environ.get("SANDBOX_TOKEN", "")).strip()
+        headers = {"authorization": f"Bearer {given}"} if given else {}
         if acting or os.environ.get("SANDBOX_ACTING"):
             headers["x-sandbox-acting"] = acting or os.environ["SANDBOX_ACTING"]
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=120, transport=transport)
