@@ -20,6 +20,7 @@ from sandbox.egress.clean import clean_text, label
 from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release
 from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
 from sandbox.egress.forms import Budget, Document
+from sandbox.egress.layout import lay_out
 from sandbox.egress.messages import REASONS, RULES, finding
 from sandbox.egress.readers import read
 
@@ -134,6 +135,13 @@ def load_history(folder: Path | None, formats: list[str], budget: Budget) -> lis
     return releases
 
 
+def _hide_names(context: Context) -> None:
+    """A path that names a person is not repeated; a declared one was chosen before the data was seen."""
+    for number, document in enumerate(context.documents, 1):
+        if document.path not in context.declared and context.names_person(document.path):
+            document.shown = f"file {number}"
+
+
 def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, str]]:
     """One result a rule: so each of the six points has its rules, whatever was found (R-156)."""
     results = []
@@ -181,6 +189,8 @@ def check(
     except PolicyMissing:
         formats = []
     context.documents = _read_all(paths, formats, context.budget)
+    lay_out(context.documents, context.budget)
+    _hide_names(context)
     context.history = load_history(history, formats, context.budget)
     findings: list[Finding] = []
     ran: set[str] = set()

@@ -14,12 +14,12 @@ IGNORABLE = (
     r"[\p{Cf}\p{Cc}\p{Co}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2800}\x{3164}"
     r"\x{FE00}-\x{FE0F}\x{FFA0}\x{E0100}-\x{E01EF}]"
 )
-_HAN_DIGITS = {
+HAN_DIGITS = {
     **dict(zip("零一二三四五六七八九", "0123456789", strict=True)),
     **dict(zip("〇壹贰叁肆伍陆柒捌玖", "0123456789", strict=True)),
     **{"幺": "1", "两": "2", "貳": "2", "參": "3", "陸": "6", "洞": "0", "拐": "7", "勾": "9"},
 }
-_HAN_RUN = "[0-9" + "".join(_HAN_DIGITS) + "]{11,}"
+_HAN_RUN = "[0-9" + "".join(HAN_DIGITS) + "]{11,}"
 _LABELS = re.compile(r"[0-9]{6,}|[0-9A-Za-z+/=]{24,}|@")
 
 
@@ -61,7 +61,7 @@ def fold(values: pl.Series) -> pl.Series:
             plain = plain.str.replace_many(*_digits())
         if bool(plain.str.contains(_HAN_RUN).any()):
             run = re.compile(_HAN_RUN)
-            table = str.maketrans(_HAN_DIGITS)
+            table = str.maketrans(HAN_DIGITS)
             plain = pl.Series(
                 [None if v is None else run.sub(lambda m: m.group().translate(table), v) for v in plain],
                 dtype=pl.String,

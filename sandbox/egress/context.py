@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,8 @@ import polars as pl
 from sandbox.egress.clean import key, label
 from sandbox.egress.forms import Budget, Document
 from sandbox.egress.rawdata import Engine, RawIndex
+
+_WORDS = re.compile(r"[\u3400-\u9fff·]{2,6}|[0-9A-Za-z@.]{6,}")
 
 
 @dataclass(frozen=True)
@@ -117,9 +120,24 @@ class Context:
         names = {column for index in self.indexes for column in index.columns}
         return names | {column for item in self.declared.values() for column in item.columns}
 
+    def names_person(self, text: str) -> bool:
+        """Whether ``text`` is, or holds, a raw identifier: then a report may not repeat it."""
+        if not self.raws:
+            return False
+        words = [text, *_WORDS.findall(text)]
+        if self.identifying(pl.Series(words, dtype=pl.String)).height:
+            return True
+        whole = str(key(pl.Series([text], dtype=pl.String))[0])
+        return any(
+            whole[start : start + length] in keys
+            for index in self.indexes
+            for length, keys in index.identifiers_by_length.items()
+            for start in range(len(whole) - length + 1)
+        )
+
     def column(self, number: int, name: str) -> str:
         """A column as a report may name it: its number, and its name unless that may be a value."""
-        if name not in self._known_labels and self.identifying(pl.Series([name], dtype=pl.String)).height:
+        if name not in self._known_labels and self.names_person(name):
             return f"column {number + 1}"
         return f"column {number + 1} ({label(name)})"
 

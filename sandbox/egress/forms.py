@@ -66,6 +66,7 @@ class Document:
     size: int
     form: str = "unknown"
     tables: list[Table] = field(default_factory=list)
+    views: list[Table] = field(default_factory=list)  # other readings of the tables, see ``layout``
     pieces: list[Piece] = field(default_factory=list)
     faults: list[tuple[str, str]] = field(default_factory=list)  # (reason, where)
     body: Any = None  # what the canonical writer of the form needs

@@ -82,6 +82,13 @@ RULES: dict[str, Rule] = {
         "“{column}” holds an opaque token per row that nothing explains.",
         "删除该列，或改为公开代码 / Drop the column or use a public code list",
     ),
+    "UNEXPLAINED": Rule(
+        "26.3",
+        HOLD,
+        "有 {digits} 位数字、{labels} 个标签无法由原始数据重新算出，须由人看过。",
+        "{digits} digits and {labels} labels cannot be recomputed from the raw data: a person must look.",
+        "只输出可重算的统计量，或说明算法 / Put out what can be recomputed, or explain the rest",
+    ),
     "IDENTIFIER": Rule(
         "26.4",
         HARD,
@@ -141,8 +148,8 @@ RULES: dict[str, Rule] = {
     "DIFFERENCING": Rule(
         "26.4",
         HARD,
-        "与已出域的“{release}”相减，可得到少于 {threshold} 人的 {count} 个差额。",
-        "Subtracted from release “{release}” this leaves fewer than {threshold} entities ({count} times).",
+        "与“{release}”相减，可得到少于 {threshold} 人的 {count} 个差额。",
+        "Subtracted from “{release}” this leaves fewer than {threshold} entities ({count} times).",
         "沿用已出域的范围，或使差额达到门限 / Keep the released scope, or make differences larger",
     ),
     "CROSS_BORDER": Rule(

@@ -16,6 +16,11 @@ from sandbox.egress.clean import key
 from sandbox.egress.forms import Budget, Document, Unreadable
 from sandbox.egress.readers import READERS
 
+# Parts of an identifier (first character, characters cut from the end) that still single a person out:
+# without check digit, first or last digits, or region; region and birth; the digits a float64 keeps.
+_CUTS = ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (6, 0), (6, 1), (0, 3), (0, 4))
+SHORT_PART = 9  # characters; a shorter part is equal by chance
+
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "U")
 
 
@@ -139,6 +144,24 @@ class RawIndex:
                 ).with_columns(column=pl.lit(name))
             )
         return pl.concat(parts)
+
+    @cached_property
+    def identifier_parts(self) -> pl.DataFrame:
+        """Parts (v) of identifiers with digits that still single a person out."""
+        keys = self.identifier_keys["key"].unique()
+        keys = keys.filter(keys.str.contains(r"^[A-Z0-9]*[0-9]{8}[A-Z0-9]*$"))
+        parts = [keys.str.slice(a).str.head(-b) if b else keys.str.slice(a) for a, b in _CUTS]
+        found = pl.DataFrame({"v": pl.concat(parts).unique()})
+        return found.filter(pl.col("v").str.len_chars() >= SHORT_PART)
+
+    @cached_property
+    def identifiers_by_length(self) -> dict[int, set[str]]:
+        """Identifiers written in Chinese (names, addresses) of three characters and more, by length."""
+        found: dict[int, set[str]] = {}
+        for value in self.identifier_keys["key"].unique():
+            if len(value) >= 3 and not value.isascii():
+                found.setdefault(len(value), set()).add(value)
+        return found
 
     @cached_property
     def dictionary(self) -> str:

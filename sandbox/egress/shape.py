@@ -93,19 +93,27 @@ def _contained(index: RawIndex, view: str, names: dict[str, str]) -> dict[str, d
     engine = index.engine
     kinds = {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE {view}")}
     found: dict[str, dict[str, float]] = {}
-    for column in names:
-        value = norm(quote(column), kinds[column])
-        margin = f"NOT regexp_full_match(v, '{MARGIN.pattern}', 'i')"
-        distinct = f"(SELECT DISTINCT {value} AS v FROM {view} WHERE {quote(column)} IS NOT NULL)"
-        total = engine.rows(f"SELECT count(*) FROM {distinct} WHERE {margin}")[0][0]
+    order = list(names)
+    distinct = " UNION ALL ".join(
+        f"SELECT DISTINCT {number} AS o, {norm(quote(column), kinds[column])} AS v FROM {view} "
+        f"WHERE {quote(column)} IS NOT NULL"
+        for number, column in enumerate(order)
+    )
+    # In one pass over all columns: a query a column took seconds on wide tables.
+    engine.connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE out_values AS SELECT o, v FROM ({distinct}) "
+        f"WHERE NOT regexp_full_match(v, '{MARGIN.pattern}', 'i')"
+    )
+    totals = dict(engine.rows("SELECT o, count(*) FROM out_values GROUP BY o"))
+    hits = engine.rows(
+        f"SELECT o, d.c, count(*) FROM out_values JOIN {index.dictionary} d USING (v) GROUP BY ALL"
+    )
+    for number, column in enumerate(order):
+        total = totals.get(number)
         if not total:
             continue
-        hits = engine.rows(
-            f"SELECT d.c, count(*) FROM {distinct} o JOIN {index.dictionary} d USING (v) "
-            f"WHERE {margin} GROUP BY d.c"
-        )
         text = kinds[column] == "VARCHAR"
-        shares = {index.columns[int(c)]: count / total for c, count in hits}
+        shares = {index.columns[int(c)]: count / total for o, c, count in hits if o == number}
         found[column] = {
             raw: share
             for raw, share in shares.items()
@@ -291,7 +299,7 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     shape.matched = matched = _assign(index, names, _contained(index, view, names))
     text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]
     count_like = [
-        k for k in names if names[k] in declared.counts or (k not in text and COUNT_NAME.fullmatch(names[k]))
+        k for k in names if k not in text and (names[k] in declared.counts or COUNT_NAME.fullmatch(names[k]))
     ]
 
     def use(k: str) -> None:
@@ -299,8 +307,8 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         shape.dims[k] = index.value(matched[k])
 
     for k in names:
-        if k in count_like or names[k] in declared.measures:
-            continue
+        if k in count_like or (names[k] in declared.measures and k not in text):
+            continue  # a declaration cannot make a measure of a label
         if k in matched and (k in text or names[k] in declared.dimensions):
             use(k)
         elif k not in matched and frame[k].dtype == pl.String and frame[k].n_unique() <= 200:

@@ -8,6 +8,7 @@ from sandbox.egress.checks import (
     declared,
     differencing,
     formats,
+    fragments,
     hashes,
     hazards,
     identifiers,
@@ -16,6 +17,8 @@ from sandbox.egress.checks import (
     microdata,
     opaque,
     overlap,
+    passages,
+    unexplained,
 )
 from sandbox.egress.checks.base import Check
 
@@ -24,9 +27,11 @@ CHECKS: tuple[Check, ...] = (
     declared.MISSING,
     lineage.CHECK,
     overlap.CHECK,
+    passages.CHECK,
     microdata.CHECK,
     opaque.CHECK,
     identifiers.CHECK,
+    fragments.CHECK,
     cells.CHECK,
     magnitudes.CHECK,
     differencing.CHECK,
@@ -35,4 +40,5 @@ CHECKS: tuple[Check, ...] = (
     formats.CHECK,
     hazards.CHECK,
     hashes.CHECK,
+    unexplained.CHECK,
 )

@@ -126,7 +126,8 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
             yield finding("SMALL_CELL", document.shown, table.part, evidence, Severity.HOLD)
     for k in [] if shape.others else shape.counts:
         stated = shape.numbers(k)
-        if shape.confirmed and k not in shape.confirmed and _part(stated, shape.n):
+        whole_elsewhere = any(_exact(shape, other) for other in shape.counts if other != k)
+        if ((k not in shape.confirmed and shape.confirmed) or whole_elsewhere) and _part(stated, shape.n):
             yield from _rest(document, context, table, shape, k, threshold)
             continue
         base = next((b for b in (10, 5) if len(stated) > 2 and bool((stated.drop_nulls() % b == 0).all())), 1)
@@ -139,6 +140,11 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
                 "counted": "rows" if by_rows else "unknown",
             }
             yield finding("COUNT_MISMATCH", document.shown, table.part, evidence)
+
+
+def _exact(shape: Shape, column: str) -> bool:
+    """Whether a count column is the recount in every row."""
+    return bool((shape.numbers(column) == shape.n.cast(pl.Float64)).fill_null(False).all())
 
 
 def _part(stated: pl.Series, whole: pl.Series) -> bool:

@@ -1,4 +1,7 @@
-"""Differencing with earlier releases: cells, and all totals both releases give, that differ by a few."""
+"""Differencing with earlier releases: cells, and all totals both releases give, that differ by a few.
+
+Within one request only tables over the same dimensions are compared: totals differ by what was suppressed.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +44,11 @@ def _tables(context: Context, documents: list[Document]) -> Iterable[tuple[Docum
                 yield document, table, shape
 
 
-def _differences(new: pl.DataFrame, old: pl.DataFrame, threshold: float) -> int:
+def _differences(new: pl.DataFrame, old: pl.DataFrame, threshold: float, totals: bool = True) -> int:
     """Cells and common totals whose counts differ by at least one and less than the threshold."""
     shared = [c for c in new.columns if c in old.columns and c != "__n"][:_MOST_DIMENSIONS]
     found = 0
-    for size in range(len(shared), -1, -1):
+    for size in range(len(shared), -1 if totals else len(shared) - 1, -1):
         for keys in combinations(shared, size):
             pair = [
                 frame.group_by(keys).agg(pl.col("__n").sum()) if keys else frame.select(pl.col("__n").sum())
@@ -80,10 +83,34 @@ def _release(document: Document, context: Context, release: Release) -> Iterable
                 return
 
 
+def _same_cut(document: Document, context: Context) -> Iterable[Finding]:
+    """Two tables of this very request over the same dimensions, both counts of all their cells."""
+    earlier = context.documents[: context.documents.index(document) + 1]
+    mine = list(_tables(context, [document]))
+    for position, (_, table, shape) in enumerate(mine):
+        threshold = context.min_cell(shape.index.name)
+        others = [*_tables(context, earlier[:-1]), *mine[:position]]
+        for other_document, _, other in others:
+            if other.index is not shape.index or set(other.raw_of.values()) != set(shape.raw_of.values()):
+                continue
+            news, olds = _confirmed(shape), _confirmed(other)
+            count = sum(_differences(new, old, threshold, totals=False) for new in news for old in olds)
+            if count:
+                evidence = {"release": other_document.shown, "count": count, "threshold": threshold}
+                yield finding("DIFFERENCING", document.shown, table.part, evidence)
+                return
+
+
+def _confirmed(shape: Shape) -> list[pl.DataFrame]:
+    names = {shape.names[k] for k in shape.confirmed}
+    return [frame for name, frame in _counts(shape).items() if name in names]
+
+
 def run(document: Document, context: Context) -> Iterable[Finding]:
-    """At most one finding a release and file; it names the release, never the persons."""
+    """At most one finding a release or file; it names the release, never the persons."""
     for release in context.history:
         yield from _release(document, context, release)
+    yield from _same_cut(document, context)
 
 
 CHECK = Check(("DIFFERENCING",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True)

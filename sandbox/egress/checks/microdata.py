@@ -13,6 +13,7 @@ from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
 from sandbox.egress.shape import Shape, recognise, tame, whole
 
+_VIEW = 10  # rows from which another reading of the cells is taken for rows of persons
 _BANDS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, None))
 
 
@@ -93,8 +94,8 @@ def _table(document: Document, context: Context, table: Table, shape: Shape) -> 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """For each table that is an aggregate of no raw table and carries columns of one."""
-    for table in document.tables:
-        if table.data.height < 2:
+    for table in [*document.tables, *document.views]:
+        if table.data.height < (_VIEW if table in document.views else 2):
             continue
         shapes = [recognise(context, document, table, index) for index in context.indexes]
         if any(shape.aggregate and (shape.dims or shape.confirmed) for shape in shapes):

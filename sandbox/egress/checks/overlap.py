@@ -222,7 +222,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         if document.size and _same_file(document, raw.path):
             yield finding("RAW", document.shown, "", {}, raw=raw.name)
             return
-    for table in document.tables:
+    for table in [*document.tables, *document.views]:
         if table.data.height:
             yield from _run_table(document, context, table)
 

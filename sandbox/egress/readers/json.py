@@ -13,6 +13,8 @@ from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
 from sandbox.egress.readers.text import decode
 from sandbox.egress.readers.typing import table
 
+_FLAT = 200  # columns a record may be laid open to
+
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({clean_text(name) for name, _ in pairs}) != len(pairs):
@@ -65,22 +67,52 @@ def _depth(value: Any, left: int) -> None:
         _depth(child, left - 1)
 
 
+def _flat(value: Any, path: str = "") -> dict[str, Any]:
+    """The scalars of one record with their paths: objects and lists inside it are laid open."""
+    if _scalar(value):
+        return {path or "value": value}
+    children = value.items() if isinstance(value, dict) else ((str(i + 1), v) for i, v in enumerate(value))
+    found: dict[str, Any] = {}
+    for key, child in children:
+        for name, leaf in _flat(child, f"{path}.{key}" if path else str(key)).items():
+            if name in found:  # "a.b" beside "a": {"b"}: one would hide the other
+                raise Unreadable("duplicate")
+            found[name] = leaf
+    return found
+
+
 def _records(value: Any) -> list[dict[str, Any]] | None:
     """Rows, if ``value`` is a table in one of its usual spellings."""
     if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        return value if all(_scalar(cell) for row in value for cell in row.values()) else None
+        if all(_scalar(cell) for row in value for cell in row.values()):
+            return value
+    if isinstance(value, list) and len(value) > 1 and not all(_scalar(row) for row in value):
+        return _alike([_flat(row) for row in value])
     if not isinstance(value, dict) or not value:
         return None
+    kinds = {str if isinstance(cell, str) else float for cell in value.values() if cell is not None}
+    if len(kinds) == 2 and all(_scalar(cell) for cell in value.values()):
+        return [value]  # one record: labels and numbers side by side
     columns, data = value.get("columns"), value.get("data")
     if isinstance(columns, list) and isinstance(data, list) and all(isinstance(c, str) for c in columns):
-        rows = [row for row in data if isinstance(row, list) and len(row) == len(columns)]
-        if len(rows) == len(data) > 0 and all(_scalar(cell) for row in rows for cell in row):
-            return [dict(zip(columns, row, strict=True)) for row in rows]
+        listed = [row for row in data if isinstance(row, list) and len(row) == len(columns)]
+        if len(listed) == len(data) > 0 and all(_scalar(cell) for row in listed for cell in row):
+            return [dict(zip(columns, row, strict=True)) for row in listed]
     lists = list(value.values())
     equal = all(isinstance(v, list) and len(v) == len(lists[0]) > 1 for v in lists)
     if equal and all(_scalar(cell) for column in lists for cell in column):
         return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)]
-    return _tree(value)
+    rows = _tree(value)
+    if rows is None and len(value) > 1 and not any(_scalar(child) for child in value.values()):
+        rows = _alike([{"key": name, **_flat(child, "_")} for name, child in value.items()])
+    return rows
+
+
+def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+    """``rows`` if they are of few kinds; unlike things are no table and are walked one by one."""
+    kinds = {tuple(row) for row in rows}
+    wide = max(len(row) for row in rows)
+    return rows if 0 < wide <= _FLAT and len(kinds) <= max(3, len(rows) // 4) else None
 
 
 def _tree(value: dict[str, Any]) -> list[dict[str, Any]] | None:

@@ -1,0 +1,123 @@
+"""Identifiers that are not whole: cut, spread over columns, mixed with letters, inside running text.
+
+All of it is equality with parts of the identifiers of the raw data, so it needs the raw data; what is short
+enough to be equal by chance counts only when a fair share of the values is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import permutations
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.checks.identifiers import Source, sources
+from sandbox.egress.clean import fold, key
+from sandbox.egress.context import Context
+from sandbox.egress.findings import Finding, Severity
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.messages import finding
+from sandbox.egress.rawdata import SHORT_PART, RawIndex
+
+_LONG = 14  # characters from which one hit is no chance (a day, a region and a sequence at least)
+_SHARE = 0.2
+_SAMPLE = 300  # rows of which columns are joined
+_MOST_COLUMNS = 6  # columns joined in every order; more only in theirs
+_DIGITS = r"^[0-9Xx]{1,17}$"
+_RARE = 0.002  # share of the places in a text where a short name may stand by chance
+
+
+def _spellings(values: pl.Series) -> pl.DataFrame:
+    """(index, part): the digits of each value, of its words, and of numbers written with an exponent."""
+    frame = pl.DataFrame({"i": pl.arange(0, len(values), eager=True), "v": fold(values.cast(pl.String))})
+    frame = frame.drop_nulls()
+    power = frame.filter(pl.col("v").str.contains(r"^-?[0-9.]+[eE]\+?[0-9]{1,2}$"))
+    power = power.with_columns(
+        v=pl.col("v").cast(pl.Float64, strict=False).map_elements(lambda x: f"{abs(x):.0f}", pl.String)
+    )
+    words = frame.with_columns(pl.col("v").str.extract_all(r"[0-9A-Za-z.\-_ ]{9,}")).explode("v").drop_nulls()
+    digits = pl.concat([words, power, frame]).with_columns(
+        pl.col("v").str.replace(r"\.0+$", "").str.replace_all(r"[^0-9Xx]", "").str.to_uppercase()
+    )
+    plain = pl.concat([digits, digits.with_columns(pl.col("v").str.replace_all("X", ""))])
+    # A float64 keeps fifteen digits: longer numbers are also compared by those.
+    cut = plain.filter(pl.col("v").str.len_chars() >= 16)
+    heads = [cut.with_columns(pl.col("v").str.head(n)) for n in (14, 15)]
+    return pl.concat([plain, *heads]).filter(pl.col("v").str.len_chars() >= SHORT_PART).unique()
+
+
+def _joined(table: Table) -> pl.Series:
+    """Rows of columns of digits, joined: in their order, and by twos, threes and fours in any."""
+    head = table.cells.head(_SAMPLE).select(pl.all().cast(pl.String))
+    columns = [
+        name
+        for name in head.columns
+        if head[name].len() and bool((head[name].str.contains(_DIGITS).fill_null(False).mean() or 0) > 0.9)  # type: ignore[operator]
+    ]
+    if len(columns) < 2:
+        return pl.Series([], dtype=pl.String)
+    orders: list[tuple[str, ...]] = [tuple(columns)]
+    if len(columns) <= _MOST_COLUMNS:
+        orders += [order for size in (2, 3, 4) for order in permutations(columns, size)]
+    return pl.concat([head.select(pl.concat_str(order)).to_series() for order in dict.fromkeys(orders)])
+
+
+def _cut(
+    document: Document, context: Context, source: Source, values: pl.Series, rows: int
+) -> Iterable[Finding]:
+    """``rows``: how many values a share is taken of."""
+    if not len(values) or not bool(values.str.contains(r"[0-9]").any()):
+        return
+    spelled = _spellings(values)
+    for index in context.indexes:
+        hits = spelled.join(index.identifier_parts, on="v", how="semi")
+        if not hits.height:
+            continue
+        long = hits.filter(pl.col("v").str.len_chars() >= _LONG)
+        distinct = hits["i"].n_unique()
+        if long.height or (distinct >= 3 and distinct >= _SHARE * rows):
+            evidence = {"count": distinct, "basis": "parts"}
+            yield finding("RAW_IDENTIFIER", document.shown, source.where, evidence, raw=index.name)
+
+
+def _inside(texts: list[str], index: RawIndex) -> tuple[int, int, int]:
+    """(long identifiers, distinct short names, places looked at) inside running text without boundaries."""
+    long, places = 0, 0
+    short: set[str] = set()
+    for text in key(pl.Series(texts, dtype=pl.String)):
+        for length, keys in index.identifiers_by_length.items():
+            for start in range(len(text or "") - length + 1):
+                part = text[start : start + length]
+                places += length == 3
+                if part in keys:
+                    if length >= 8:
+                        long += 1
+                    else:
+                        short.add(part)
+    return long, len(short), places
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """Hard, but for one or two names that ordinary words may spell: those are held."""
+    for source in sources(document, context):
+        yield from _cut(document, context, source, source.values, source.values.n_unique())
+        texts = [v for v in source.values if re.search(r"[㐀-鿿]", v) and (not source.cells or len(v) >= 8)]
+        texts = [text for text in texts if len(text) >= 3]
+        for index in context.indexes if texts else ():
+            long, short, places = _inside(texts, index)
+            if not (long or short) or (source.cells and not long and short < 3):
+                continue
+            chosen = source.where == "file name" and document.path not in context.declared
+            sure = long > 0 or chosen or (short >= 3 and short > _RARE * places)
+            evidence = {"count": long or short, "basis": "inside text"}
+            severity = Severity.HARD if sure else Severity.HOLD
+            yield finding("RAW_IDENTIFIER", document.shown, source.where, evidence, severity, raw=index.name)
+    for table in document.tables:
+        values = _joined(table)
+        joined = Source(f"{table.part} columns joined".strip(), "", values, [], True)
+        yield from _cut(document, context, joined, values, min(_SAMPLE, table.cells.height))
+
+
+CHECK = Check(("RAW_IDENTIFIER",), "file", run, raw=True)

@@ -1,0 +1,160 @@
+"""Raw rows in running text, in packed cells and in lines of notes: the values of one person side by side.
+
+A passage overlaps when at least ``egress.raw_overlap_columns`` values of one raw row stand in it, a
+quasi-identifier among them, and fewer entities than a class needs share them (R-139, as for tables). What
+singles out must be a date or a long label, for a mean is somebody's income by chance; numbers alone count
+when there are many such passages and they fall apart once the numbers are moved to the next passage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.clean import HAN_DIGITS, fold
+from sandbox.egress.context import Context
+from sandbox.egress.findings import Finding
+from sandbox.egress.forms import Document
+from sandbox.egress.messages import finding
+from sandbox.egress.rawdata import RawIndex, numeric
+
+_MOST = 5000  # passages looked at; of more every n-th
+_SHARED = 1000  # entities that may share an anchor value
+_LABELS = 5000  # values a column of labels may have
+_MANY = 10  # passages from which numbers alone are evidence
+_RECORDS = re.compile(r"[\]})]\s*,\s*[\[{(]|[\n;；]")
+_DATE = re.compile(r"(?<!\d)((?:18|19|20)\d\d)\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?!\d)")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
+_HAN_RUN = re.compile("[" + "".join(HAN_DIGITS) + "]{2,}")
+_TO_DIGITS = str.maketrans(HAN_DIGITS)
+
+
+def _texts(document: Document) -> Iterator[tuple[str, list[str]]]:
+    """(place, passages) of a document: its lines, and the cells of its columns of text."""
+    lines = [part for piece in document.pieces for part in _RECORDS.split(piece.text)]
+    if lines:
+        yield "text", lines
+    for table in document.tables:
+        for number, name in enumerate(table.columns):
+            values = table.cells[name].cast(pl.String).drop_nulls().unique(maintain_order=True)
+            long = values.filter(values.str.len_chars() >= 10)
+            if len(long):
+                cells = [part for value in long for part in _RECORDS.split(value)]
+                yield f"{table.part} column {number + 1}".strip(), cells
+
+
+def _tokens(passages: list[str]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """(dates, numbers) of each passage, as raw values are normalised."""
+    dates, numbers = [], []
+    for i, text in enumerate(passages):
+        plain = _HAN_RUN.sub(lambda m: m.group().translate(_TO_DIGITS), text)
+        for match in _DATE.finditer(plain):
+            year, month, day = match.groups()
+            dates.append((i, f"{year}-{int(month):02d}-{int(day):02d}"))
+        rest = _DATE.sub(" ", plain)
+        numbers += [(i, m.group().replace(",", "").removesuffix(".0")) for m in _NUMBER.finditer(rest)]
+    return dates, numbers
+
+
+def _open_columns(index: RawIndex) -> list[str]:
+    hidden = (*index.identifiers, index.entity)
+    return [c for c in index.columns if c not in hidden]
+
+
+def _labels(index: RawIndex, passages: list[str]) -> list[tuple[int, str]]:
+    """Every label of the raw columns that stands in a passage."""
+    wanted = [
+        number
+        for number, c in enumerate(index.columns)
+        if c in _open_columns(index)
+        and index.kinds[c] == "VARCHAR"
+        and index.cardinality.get(c, 0) <= _LABELS
+    ]
+    if not wanted:
+        return []
+    listed = ", ".join(map(str, wanted))
+    known = index.engine.rows(f"SELECT DISTINCT v FROM {index.dictionary} WHERE c IN ({listed})")
+    found = (
+        pl.Series(passages, dtype=pl.String)
+        .to_frame("t")
+        .select(pl.col("t").str.extract_many([str(v) for (v,) in known], overlapping=True))["t"]
+    )
+    return [(i, str(v)) for i, values in enumerate(found.to_list()) for v in set(values or ())]
+
+
+def _carrying(index: RawIndex, tokens: list[tuple[int, str]], k: float, least: float, soft: bool) -> int:
+    """Passages in which the values of one raw row stand. ``soft``: numbers may single out as well."""
+    frame = pl.DataFrame(tokens, schema={"line": pl.Int64, "v": pl.String}, orient="row").unique()
+    index.engine.register("passage", frame)
+    columns = _open_columns(index)
+    place = {c: index.columns.index(c) for c in columns}
+    anchors = [
+        c
+        for c in columns
+        if index.cardinality.get(c, 0) > 50 and (soft or not numeric(index.kinds[c]))
+        if index.kinds[c] != "VARCHAR" or index.cardinality[c] > 200
+    ]
+    if not anchors or not index.engine.rows("SELECT 1 FROM passage LIMIT 1"):
+        return 0
+    pairs = " UNION ".join(
+        f"SELECT p.line, r.__row AS row FROM passage p JOIN {index.view} r ON {index.value(c)} = p.v "
+        f"WHERE p.v IN (SELECT v FROM (SELECT {index.value(c)} AS v, count(*) n FROM {index.view} "
+        f"GROUP BY ALL) WHERE n <= {_SHARED})"
+        for c in anchors
+    )
+    there = [
+        f"({index.value(c)} IS NOT NULL AND (q.line, {index.value(c)}) IN "
+        f"(SELECT (line, v) FROM passage)) AS f{place[c]}"
+        for c in columns
+    ]
+    flags = [f"f{place[c]}" for c in columns]
+    single = " OR ".join(f"f{place[c]}" for c in anchors)
+    quasi = " OR ".join(f"f{place[c]}" for c in columns if c in index.quasi) or "true"
+    total = " + ".join(f"CAST({flag} AS INT)" for flag in flags)
+    sql = (
+        f"SELECT count(DISTINCT line) FROM (SELECT line, {', '.join(flags)} FROM ("
+        f"SELECT q.line, {index.entity_sql} AS entity, {', '.join(there)} FROM ({pairs}) q "
+        f"JOIN {index.view} r ON r.__row = q.row) WHERE {total} >= {least} AND ({single}) AND ({quasi}) "
+        f"GROUP BY ALL HAVING count(DISTINCT entity) < {k})"
+    )
+    return int(index.engine.rows(sql)[0][0])
+
+
+def _rows(index: RawIndex, passages: list[str], k: float, least: float) -> int:
+    dates, numbers = _tokens(passages)
+    if len(dates) + len(numbers) == 0:
+        return 0
+    labels = _labels(index, passages)
+    sure = _carrying(index, [*dates, *labels, *numbers], k, least, soft=False)
+    if sure or len({i for i, _ in numbers}) < _MANY:
+        return sure
+    hits = _carrying(index, [*dates, *labels, *numbers], k, least, soft=True)
+    moved = [((i + 1) % len(passages), v) for i, v in numbers]
+    chance = _carrying(index, [*dates, *labels, *moved], k, least, soft=True) if hits >= _MANY else hits
+    return hits if hits > 3 * chance else 0
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """Hard findings with the number of passages; the text never."""
+    k, least = context.number("egress.k_min"), context.number("egress.raw_overlap_columns")
+    for where, texts in _texts(document):
+        passages = fold(pl.Series(texts, dtype=pl.String)).to_list()
+        passages = [text for text in passages if text and any(c.isdigit() or c in HAN_DIGITS for c in text)]
+        step = max(1, len(passages) // _MOST)
+        for index in context.indexes:
+            count = step * _rows(index, passages[::step], k, least)
+            if count > context.number("egress.raw_overlap_rows"):
+                evidence = {"count": count, "columns": int(least), "basis": "passages"}
+                yield finding("RAW_OVERLAP", document.shown, where, evidence, raw=index.name)
+
+
+CHECK = Check(
+    ("RAW_OVERLAP",),
+    "text",
+    run,
+    ("egress.k_min", "egress.raw_overlap_rows", "egress.raw_overlap_columns"),
+    raw=True,
+)

@@ -1,0 +1,144 @@
+"""What a number of a table may honestly be: aggregates of the raw data for the cell it stands in.
+
+A number is *explained* when it is, to the last digit written, one of these facts of its row. What is
+left over is measured in digits: that is what it could carry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from sandbox.egress.rawdata import RawIndex, numeric, quote
+from sandbox.egress.shape import Shape, recount
+
+_MOST_COLUMNS = 12  # raw numbers whose aggregates are tried
+_LABELS = 30  # a raw column of at most so many values gives counts of a part
+_MOST_PARTS = 120
+_AGGREGATES = (
+    "sum({x})",
+    "avg({x})",
+    "median({x})",
+    "min({x})",
+    "max({x})",
+    "stddev_samp({x})",
+    "stddev_pop({x})",
+    "var_samp({x})",
+    "quantile_cont({x}, 0.1)",
+    "quantile_cont({x}, 0.25)",
+    "quantile_cont({x}, 0.75)",
+    "quantile_cont({x}, 0.9)",
+)
+_SCALES = (1.0, 100.0, 1000.0, 1e-4)  # shares as per cent and per mille, sums in units of ten thousand
+_COLUMN = 3  # rows from which a fact that holds in all of them is no chance
+_RELATIVE = 1e-11  # what two orders of summation may differ by
+
+
+def raw_numbers(index: RawIndex, most: int = _MOST_COLUMNS) -> list[str]:
+    """The raw columns that are numbers and identify nobody."""
+    hidden = (*index.identifiers, index.entity)
+    return [c for c in index.columns if numeric(index.kinds[c]) and c not in hidden][:most]
+
+
+def _parts(index: RawIndex) -> list[str]:
+    """Aggregates that count one label of a column."""
+    found = []
+    for column in index.columns:
+        if column in (*index.identifiers, index.entity) or index.cardinality.get(column, 0) > _LABELS:
+            continue
+        values = index.engine.rows(f"SELECT DISTINCT {index.value(column)} FROM {index.view}")
+        for (value,) in values:
+            if value is not None:
+                label = str(value).replace("'", "''")
+                found.append(
+                    f"count(DISTINCT CASE WHEN {index.value(column)} = '{label}' THEN {index.entity_sql} END)"
+                )
+    return found[:_MOST_PARTS]
+
+
+def _matrix(shape: Shape, selects: Sequence[str]) -> np.ndarray:
+    """Rows of the shape by ``selects``, recounted; what cannot be formed is not a number."""
+    pack = ", ".join(f"f{i} := CAST({sql} AS DOUBLE)" for i, sql in enumerate(selects))
+    cells = recount(shape, f"struct_pack({pack})").to_list()
+    rows = [[np.nan] * len(selects) if cell is None else list(cell.values()) for cell in cells]
+    return np.array(rows, dtype=np.float64).reshape(shape.frame.height, len(selects))
+
+
+def facts(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the shape by facts: (counts and aggregates of raw numbers, counts of a part and shares).
+
+    The second are many: one of them is any short number by chance, but not a whole column.
+    """
+    index = shape.index
+    selects = [sql.format(x=f"CAST({quote(c)} AS DOUBLE)") for c in raw_numbers(index) for sql in _AGGREGATES]
+    selects += [f"count({quote(c)})" for c in raw_numbers(index)]
+    n = shape.n.cast(pl.Float64).to_numpy()
+    rows_n = shape.rows_n.cast(pl.Float64).to_numpy()
+    counts = [n, rows_n]
+    parts = _matrix(shape, _parts(index)) if _parts(index) else np.zeros((len(n), 0))
+    counted = np.column_stack([*counts, parts, n[:, None] - parts])
+    groups = [np.full(len(n), float(index.entities_total)), np.full(len(n), n.sum()), n]
+    frame = shape.frame.with_columns(__n=pl.Series(n))
+    groups += [frame.select(pl.col("__n").sum().over(k)).to_series().to_numpy() for k in shape.dims]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = [counted / whole[:, None] for whole in groups]
+    plain = np.column_stack([*counts, *([_matrix(shape, selects)] if selects else [])])
+    return plain, np.column_stack([counted, *shares])
+
+
+def _written(value: float) -> tuple[int, float]:
+    """(significant digits, half a unit of the last one) of a number as it is written."""
+    text = format(abs(value), ".17g") if abs(value) >= 1e16 else repr(abs(value))
+    mantissa, _, power = text.partition("e")
+    exponent = int(power or 0)
+    whole, _, fraction = mantissa.partition(".")
+    fraction = fraction.rstrip("0")
+    digits = (whole + fraction).lstrip("0")
+    if fraction:
+        return len(digits), 0.5 * 10.0 ** (exponent - len(fraction))
+    trimmed = digits.rstrip("0")
+    return max(1, len(trimmed)), 0.5 * 10.0 ** (exponent + len(digits) - len(trimmed))
+
+
+def _throughout(matrix: np.ndarray, numbers: np.ndarray, limit: np.ndarray) -> bool:
+    """Whether one column of ``matrix`` is ``numbers`` in every row, and never two of them for one fact:
+    a half is within rounding of both nought and one."""
+    with np.errstate(invalid="ignore"):
+        fits = (np.abs(matrix - numbers[:, None]) <= limit[:, None]).all(axis=0)
+    distinct = len(np.unique(numbers))
+    return any(len(np.unique(matrix[:, column])) >= distinct for column in np.flatnonzero(fits))
+
+
+def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> int:
+    """Digits that ``values`` (one a row) carry beyond the facts of their rows.
+
+    A column is explained by one fact throughout; failing that, each cell by a plain one, for tables that
+    put unlike things below each other.
+    """
+    known = [(row, float(v)) for row, v in enumerate(values.to_list()) if v is not None and np.isfinite(v)]
+    if not known:
+        return 0
+    at = [row for row, _ in known]
+    numbers = np.array([value for _, value in known])
+    written = [_written(value) for _, value in known]
+    limit = 1.001 * np.array([half for _, half in written]) + np.abs(numbers) * _RELATIVE
+    with np.errstate(invalid="ignore"):
+        near = np.abs(plain[at] - numbers[:, None]) <= limit[:, None]
+        if len(known) >= _COLUMN and any(
+            _throughout(matrix[at] * scale, numbers, limit) for matrix in (plain, many) for scale in _SCALES
+        ):
+            return 0
+    return sum(digits for (digits, _), fits in zip(written, near.any(axis=1), strict=True) if not fits)
+
+
+_HAN_RUN = re.compile("[零〇一二三四五六七八九壹贰叁肆伍陆柒捌玖]{3,}")
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d\s*年")
+
+
+def prose_digits(text: str) -> int:
+    """Digits of running text; a year written as one does not count, Chinese numerals in runs do."""
+    plain = _YEAR.sub("", text)
+    return sum(char.isdecimal() for char in plain) + sum(len(m.group()) for m in _HAN_RUN.finditer(plain))

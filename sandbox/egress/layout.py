@@ -1,0 +1,67 @@
+"""Other readings of the same cells: persons as columns, one person a file. What the checks of rows read too.
+
+A view is never written out and its columns are nobody's declaration; only what the cells say counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from sandbox.egress.forms import Budget, Document, Table, Unreadable
+from sandbox.egress.readers.typing import table
+
+_WIDE = 10  # columns from which a table may have its persons there
+_FEW = 60  # cells of a file that may be one person
+_FILES = 3  # files that look alike
+
+
+def _build(part: str, rows: Sequence[Sequence[str | None]], budget: Budget) -> list[Table]:
+    """A table of ``rows``, if it keeps within the budget."""
+    columns = [pl.Series(list(column), dtype=pl.String) for column in zip(*rows, strict=True)]
+    try:
+        return [table(part, [f"field_{i + 1}" for i in range(len(columns))], columns, budget)]
+    except Unreadable:
+        return []
+
+
+def turned(document: Document, budget: Budget) -> Iterable[Table]:
+    """Tables wider than they are long, read by columns; the header is the first field."""
+    for item in document.tables:
+        if item.cells.width >= _WIDE and item.cells.width > 2 * item.cells.height:
+            rows = [
+                [name, *item.cells[name].cast(pl.String)] for name in item.columns if item.cells[name].len()
+            ]
+            yield from _build(f"{item.part} turned".strip(), rows, budget)
+
+
+def _cells(document: Document) -> list[str | None]:
+    """All cells of a document in order, headers left out; one too many says that there are more."""
+    found: list[str | None] = []
+    for item in document.tables:
+        for row in item.cells.head(_FEW).iter_rows():
+            found.extend(None if cell is None else str(cell) for cell in row)
+    found.extend(piece.text for piece in document.pieces if not piece.hidden)
+    return found
+
+
+def together(documents: Sequence[Document], budget: Budget) -> Iterable[tuple[Document, Table]]:
+    """Small files of the same size, a row each: (the first of them, the table)."""
+    alike: dict[int, list[tuple[Document, list[str | None]]]] = {}
+    for document in documents:
+        cells = _cells(document)
+        if 0 < len(cells) <= _FEW:
+            alike.setdefault(len(cells), []).append((document, cells))
+    for group in alike.values():
+        if len(group) >= _FILES:
+            for built in _build("files together", [cells for _, cells in group], budget):
+                yield group[0][0], built
+
+
+def lay_out(documents: Sequence[Document], budget: Budget) -> None:
+    """Fill ``views`` of the documents."""
+    for document in documents:
+        document.views.extend(turned(document, budget))
+    for first, built in together(documents, budget):
+        first.views.append(built)
