@@ -457,7 +457,6 @@ def test_managing_and_operating_are_apart_for_persons_and_organisations(granted:
 # --- supplies and jobs
 
 
-@pytest.mark.requirement("R-112")
 def test_a_job_names_an_approved_scenario_of_its_organisation(granted: Scene) -> None:
     codes = set()
     for who, over in (("developer", {"scenario": "sc-none"}), ("rival", {})):
@@ -545,13 +544,16 @@ def test_two_verdicts_by_name_or_no_release(granted_on: Scene) -> None:
 
 
 @pytest.mark.requirement("R-161")
-@pytest.mark.parametrize(("mode", "authoriser"), [("overall", "bdb"), ("overall", "bdb-two")])
+@pytest.mark.parametrize(
+    ("mode", "authoriser"), [("overall", "bdb"), ("overall", "bdb-two"), ("sectoral", "sector")]
+)
 def test_who_authorises_reviews(mode: str, authoriser: str, scene: Scene) -> None:
     scene.entry()
     scene.agreement(mode=mode, authoriser=authoriser)
-    body = {"bdb": "chief", "bdb-two": "other-chief"}[authoriser]
+    scene.join("sector-reviewer", "person-sector-reviewer", "sector", Role.REVIEWER)
+    body = {"bdb": "chief", "bdb-two": "other-chief", "sector": "sector"}[authoriser]
     scene.create("developer", "scenario", scene.scenario_spec(), "sc-a")
-    for who in (body, "editor"):
+    for who in (body, "editor") if mode == "overall" else (body,):
         scene.act(who, "scenario", "sc-a", "assess", scene.answers())
     scene.act(body, "scenario", "sc-a", "approve")
     scene.act("operator", "scenario", "sc-a", "contract", {"text_sha256": CONTRACT})
@@ -560,16 +562,17 @@ def test_who_authorises_reviews(mode: str, authoriser: str, scene: Scene) -> Non
     scene.primary()
     scene.job()
     scene.request(until="human_review")
-    routed = {"bdb": ("reviewer", "other-reviewer"), "bdb-two": ("other-reviewer", "reviewer")}
-    mine, others = routed[authoriser]
+    reviewers = {"bdb": "reviewer", "bdb-two": "other-reviewer", "sector": "sector-reviewer"}
+    mine = reviewers.pop(authoriser)
     for event, payload in (
         ("give_verdict", scene.verdict()),
         ("approve", {}),
         ("return", {"reasons": ["mend"]}),
         ("reject", {"reason": "no", "law": "GD 26"}),
     ):
-        with refused("NOT_AUTHORISER"):
-            scene.act(others, "egress-request", "eg-a", event, payload)
+        for other in reviewers.values():
+            with refused("NOT_AUTHORISER"):
+                scene.act(other, "egress-request", "eg-a", event, payload)
     assert status_of("NOT_AUTHORISER") == 403
     assert scene.act(mine, "egress-request", "eg-a", "give_verdict", scene.verdict()).state == "human_review"
 
