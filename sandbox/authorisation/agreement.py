@@ -16,7 +16,7 @@ from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
-from sandbox.core.records import need, signed
+from sandbox.core.records import limited, need, signed
 from sandbox.core.resource import Resource
 
 NAME = "agreement"
@@ -239,6 +239,22 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     )
 
 
+DISCLOSED = ("title", "authoriser", "operator", "mode", "scope", "product_forms", "starts", "ends")
+
+
+def view(actor: Actor, resource: Resource) -> Resource:
+    """Parties and supervisors see it whole; others what is disclosed of it (GD 23, CD 32)."""
+    parties = (resource.spec["authoriser"], resource.spec["operator"])
+    if actor.role in READS_ALL or actor.role == Role.SYSTEM or actor.organisation in parties:
+        return resource
+    return limited(resource, spec={key: resource.spec[key] for key in DISCLOSED}, status={}, labels={})
+
+
+def term_end(case: Case) -> datetime:
+    """The clock of a live agreement: the last instant of its term; then it is overdue to be ended or renewed."""
+    return instant(date.fromisoformat(case.resource.spec["ends"]), end=True)
+
+
 def certificate(case: Case) -> dict[str, Any]:
     """Record: the deletion certificate."""
     return {"certify": signed(case)}
@@ -258,11 +274,11 @@ TRANSITIONS = (
     Transition("sign", ("approved",), "signed", OPERATOR, "签订", "sign", "CD 16; GD 20(五), 21(三)",
                payload=Signature, guards=(operator, still_apart)),
     Transition("activate", ("signed",), "active", BODY, "生效并报备", "activate and file", "CD 16; GD 23",
-               payload=Filing, guards=(authoriser, still_apart)),
+               payload=Filing, guards=(authoriser, still_apart), clock=term_end),
     Transition("suspend", ("active",), "suspended", BODY, "暂停", "suspend", "CD 34", payload=Reason,
                guards=(authoriser,), effects=(halt,)),
     Transition("resume", ("suspended",), "active", BODY, "恢复", "resume", "CD 34", payload=Reason,
-               guards=(authoriser,), effects=(restore,)),
+               guards=(authoriser,), effects=(restore,), clock=term_end),
     Transition("terminate", LIVE, "terminating", BODY, "终止", "terminate", "CD 27; GD 39; GM 五(四)",
                payload=Ground, guards=(authoriser,), effects=(stop,), clock="breach.rectification_wd"),
     Transition("hand_over", ("terminating",), "deleting", OPERATOR, "交接完毕", "hand over",
@@ -286,6 +302,7 @@ KIND = Kind(
     spec=AgreementSpec,
     labels=lambda case: {"authoriser": case.payload.authoriser, "operator": case.payload.operator},
     visible=visible,
+    view=view,
     working=frozenset({"deleting", "deletion_verified"}),
     states=(
         State("draft", "草案", "draft", "implementing_body"),

@@ -115,6 +115,9 @@ class Work:
         spec, manifest = supply.spec, supply.spec["manifest"]
         entry = self._entry_at(spec["entry"], supply.status["accepted"]["entry_version"])
         quarantine = self._blobs(supply, "quarantine")
+        if manifest["sha256"] not in quarantine.names():  # announced as delivered, and never sent
+            self._act(supply, "refuse", {"code": "BLOB_MISSING"})
+            return True
         task = Task(
             id=f"{supply.id}-ingest",
             kind=TaskKind.INGEST,

@@ -562,3 +562,14 @@ def test_public_pages_show_what_is_disclosed_and_no_more(api: Api) -> None:
     assert api("", "GET", "/public/checkpoint").text == ""
     api.scene.store.checkpoint()
     assert api("", "GET", "/public/checkpoint").text.startswith("sandbox\n")
+
+
+def test_who_is_no_party_sees_of_an_agreement_what_is_disclosed(api: Api) -> None:
+    for who in ("developer", "rival", "connector"):
+        seen = api(who, "GET", "/v1/agreement/ag-a").json()
+        assert set(seen["spec"]) == {
+            *("title", "authoriser", "operator", "mode", "scope", "product_forms", "starts", "ends")
+        }
+        assert (seen["status"], seen["labels"]) == ({}, {})
+    for who in ("body", "operator", "auditor"):
+        assert "clauses" in api(who, "GET", "/v1/agreement/ag-a").json()["spec"]

@@ -540,3 +540,15 @@ def test_a_recipient_abroad_holds_the_request(yard: Yard) -> None:
 )
 def test_the_owner_of_a_task(task: str, owner: str) -> None:
     assert owner_of(task) == owner
+
+
+def test_a_delivery_that_was_announced_and_never_sent_is_refused(yard: Yard) -> None:
+    """The event alone brings no bytes: the supply ends refused instead of being tried for ever."""
+    yard.scene.supply("su-empty", until="in_transfer")
+    manifest = yard.scene.get("supply", "su-empty").spec["manifest"]
+    told = {"sha256": manifest["sha256"], "bytes": manifest["bytes"]}
+    yard.scene.act("connector", "supply", "su-empty", "deliver", told)
+    refused_one = yard.run("supply/su-empty")
+    assert refused_one.state == "refused"
+    assert refused_one.status["refused"]["code"] == "BLOB_MISSING"
+    assert yard.executor.tasks == []
