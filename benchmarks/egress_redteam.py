@@ -1,8 +1,9 @@
 """How many attacks the checker stops, and how much honest work it disturbs.
 
-``python benchmarks/egress_redteam.py`` runs the tables of ``tests/attack/test_egress_redteam.py`` against a generated register and prints one line
-a case that is not rejected, then the totals. ``--official FOLDER`` also checks every CSV table below a
-folder, with no raw data and with the register as (unrelated) raw data.
+``python benchmarks/egress_redteam.py`` runs the tables of ``tests/attack/test_egress_redteam.py`` against a
+generated register and prints one line a case that is not rejected, then the totals. With ``--official
+FOLDER`` every CSV table below a folder is checked as well, with no raw data and with the register as
+(unrelated) raw data.
 """
 
 from __future__ import annotations

@@ -83,9 +83,9 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
 
 def _records(value: Any) -> list[dict[str, Any]] | None:
     """Rows, if ``value`` is a table in one of its usual spellings."""
-    if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-        if all(_scalar(cell) for row in value for cell in row.values()):
-            return value
+    flat = isinstance(value, list) and value and all(isinstance(row, dict) for row in value)
+    if flat and all(_scalar(cell) for row in value for cell in row.values()):
+        return list(value)
     if isinstance(value, list) and len(value) > 1 and not all(_scalar(row) for row in value):
         return _alike([_flat(row) for row in value])
     if not isinstance(value, dict) or not value:
