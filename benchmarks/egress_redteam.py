@@ -25,7 +25,8 @@ _TABLES = Path(__file__).parents[1] / "tests/attack/test_egress_redteam.py"
 def tables() -> Any:
     """The module that holds the cases."""
     spec = importlib.util.spec_from_file_location("egress_redteam_cases", _TABLES)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
