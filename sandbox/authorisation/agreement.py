@@ -251,7 +251,7 @@ def view(actor: Actor, resource: Resource) -> Resource:
 
 
 def term_end(case: Case) -> datetime:
-    """The clock of a live agreement: the last instant of its term; then it is overdue to be ended or renewed."""
+    """The clock of a live agreement: the last instant of its term; then it is overdue to end or renew."""
     return instant(date.fromisoformat(case.resource.spec["ends"]), end=True)
 
 
