@@ -73,10 +73,6 @@ class EntrySpec(Model):
     update_frequency: str = Bound(pattern=r"^(once|yearly|quarterly|monthly|weekly|daily)$")
     origin_provider: str | None = None  # 共享数据的原提供单位
 
-    def column(self, name: str) -> EntryField | None:
-        """The field called ``name``."""
-        return next((field for field in self.fields if field.name == name), None)
-
 
 class Registration(Model):
     """公共数据资源登记: number, date, registrar."""

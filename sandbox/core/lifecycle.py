@@ -156,10 +156,6 @@ class Kind:
         """The row for ``event`` in ``state``, if the table has one."""
         return next((r for r in self.transitions if r.event == event and state in r.source), None)
 
-    def knows(self, event: str) -> bool:
-        """Whether any state has this event."""
-        return any(row.event == event and row.source for row in self.transitions)
-
     def possible(self, state: str) -> list[Transition]:
         """The rows that lead on from ``state``."""
         return [row for row in self.transitions if state in row.source]

@@ -24,12 +24,9 @@ def sources(resource: Resource) -> list[str]:
             f"product/{item['product']}" if "product" in item else f"supply/{item['supply']}"
             for item in inputs
         ]
-    if resource.kind == "product":
-        by_request = [f"egress-request/{resource.spec['request']}"] if resource.spec["request"] else []
-        return by_request or [f"job/{resource.spec['job']}"]
-    if resource.kind == "egress-request":
-        return [f"job/{resource.spec['job']}"]
-    return []
+    if resource.kind == "product" and resource.spec["request"]:
+        return [f"egress-request/{resource.spec['request']}"]
+    return [f"job/{resource.spec['job']}"]  # an egress request, or a primary product
 
 
 def deliveries(resource: Resource) -> list[str]:

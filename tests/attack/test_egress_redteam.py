@@ -583,8 +583,10 @@ def _summary(f):
 
 
 def _income_bands(f):
-    cut = pl.col("income").cut([20000, 50000, 100000], labels=["低", "中", "较高", "高"])
-    cells = f.filter(pl.col("income").is_not_null()).group_by(cut.cast(pl.String).alias("group"), "sex")
+    income = pl.col("income")
+    cut = pl.when(income <= 20000).then(pl.lit("低")).when(income <= 50000).then(pl.lit("中"))
+    cut = cut.when(income <= 100000).then(pl.lit("较高")).otherwise(pl.lit("高"))
+    cells = f.filter(income.is_not_null()).group_by(cut.alias("group"), "sex")
     return {"out.csv": cells.agg(n=pl.len()).filter(pl.col("n") >= 20)}
 
 
