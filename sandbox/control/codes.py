@@ -1,6 +1,6 @@
 """Error codes of the control plane itself."""
 
-from sandbox.core.errors import Conflict, Forbidden, Internal, Invalid, NotFound, define
+from sandbox.core.errors import Conflict, Forbidden, Internal, Invalid, NotFound, Unavailable, define
 
 define(
     Forbidden,
@@ -41,5 +41,12 @@ define(
     BLOB_MISSING=(
         "内容 {sha256} 不存在，可能已删除。",
         "Content {sha256} is not there; it may have been deleted.",
+    ),
+)
+define(
+    Unavailable,
+    TASK_LOST=(
+        "任务 {task} 的容器丢失，将重新执行。",
+        "The container of task {task} was lost; it will be run again.",
     ),
 )

@@ -9,7 +9,8 @@ import time
 from datetime import timedelta
 
 from sandbox.control.kinds import KINDS
-from sandbox.control.work import Work, owner_of, working
+from sandbox.control.means import owner_of
+from sandbox.control.work import Work, working
 from sandbox.core.errors import SandboxError
 from sandbox.engine.contract import Engine
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.control.work import Work, owner_of
+from sandbox.control.means import owner_of
+from sandbox.control.work import Work
 from sandbox.core.errors import fail
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import End, TaskKind

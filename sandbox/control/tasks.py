@@ -1,0 +1,113 @@
+"""The tasks that steps order, put together from rows: what a container is given, and no more."""
+
+from __future__ import annotations
+
+from sandbox.control.means import Means
+from sandbox.core.resource import Resource
+from sandbox.desensitize.recipe import validate_recipe
+from sandbox.executor.contract import Input, Outcome, Task, TaskKind
+from sandbox.operation.job import JobSpec
+
+
+def ingest_task(means: Means, supply: Resource) -> Task:
+    """The delivered file against the catalogue entry as it was when the supply was accepted."""
+    manifest = supply.spec["manifest"]
+    entry = means.entry_at(supply.spec["entry"], supply.status["accepted"]["entry_version"])
+    delivered = means.blobs(supply, "quarantine").path(manifest["sha256"])
+    return Task(
+        id=f"{supply.id}-ingest",
+        kind=TaskKind.INGEST,
+        image=means.executor.image("check"),
+        params={
+            "format": manifest["format"],
+            "fields": [
+                {key: field[key] for key in ("name", "type", "level")} for field in entry.spec["fields"]
+            ],
+            "entity": entry.spec["entity"],
+            "sha256": manifest["sha256"],
+            "rows": manifest["rows"],
+        },
+        inputs=(Input("data", delivered),),
+        limits=means.limits(),
+        labels={"sandbox.ref": supply.ref},
+    )
+
+
+def view_task(means: Means, job: Resource) -> Task:
+    """The task that compiles the grant for this attempt."""
+    spec = JobSpec.model_validate(job.spec)
+    granted = means.need("scenario", spec.scenario).status["grant"]["items"]
+    listed = {item["entry"]: item for item in granted}
+    behind = {item["name"]: item for item in job.status["lineage"]["inputs"]}
+    views, inputs = [], []
+    for table in spec.inputs:
+        item = listed.get(table.entry or "", {})
+        source = f"{table.name}.parquet"
+        place = "raw" if table.entry else "primary"
+        inputs.append(Input(source, means.blobs(job, place).verified(behind[table.name]["sha256"])))
+        views.append(
+            {
+                "name": table.name,
+                "source": source,
+                "columns": list(table.columns),
+                "rows": item.get("rows", []),
+                "period": item.get("period"),
+            }
+        )
+    return Task(
+        id=f"{job.id}-a{job.status['attempt']}-view",
+        kind=TaskKind.VIEW,
+        image=means.executor.image("check"),
+        params={"views": views},
+        inputs=tuple(inputs),
+        limits=means.limits(),
+        labels=means.labels(job),
+    )
+
+
+def run_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
+    """The developer's code over the view, or the operator's recipe over it."""
+    return recipe_task(means, job, spec, view) if spec.primary else code_task(means, job, spec, view)
+
+
+def code_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
+    """A developer's code, and the files of the view that it may see."""
+    name = f"{job.id}-a{job.status['attempt']}-run"
+    data = {f"{table.name}.parquet": view.files / f"{table.name}.parquet" for table in spec.inputs}
+    return Task(
+        id=name,
+        kind=TaskKind.JOB,
+        image=means.executor.image("job"),
+        params={
+            "language": spec.language,
+            "entry": spec.entry,
+            "inputs": [table.name for table in spec.inputs],
+            "outputs": [{"path": output.path} for output in spec.outputs],
+        },
+        inputs=(
+            Input("data", means.places.assemble(name, "data", data)),
+            Input("code", means.places.write(name, "code", spec.code)),
+        ),
+        limits=means.limits(spec),
+        labels=means.labels(job),
+    )
+
+
+def recipe_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
+    """An operator's recipe over the one table of the view, with the keys of this workspace."""
+    table = spec.inputs[0]
+    entry = means.need("catalogue-entry", table.entry or "")
+    fields = [field for field in entry.spec["fields"] if field["name"] in table.columns]
+    recipe = validate_recipe(spec.recipe, fields)
+    keys = {
+        name: means.places.key(job.labels["agreement"], spec.scenario, name) for name in sorted(recipe.keys)
+    }
+    return Task(
+        id=f"{job.id}-a{job.status['attempt']}-run",
+        kind=TaskKind.RECIPE,
+        image=means.executor.image("check"),
+        params={"recipe": spec.recipe, "fields": fields, "keys": keys},
+        inputs=(Input("data", view.files / f"{table.name}.parquet"),),
+        limits=means.limits(spec),
+        labels=means.labels(job),
+    )
