@@ -13,7 +13,7 @@ from sandbox.authorisation import codes  # noqa: F401
 from sandbox.authorisation.affiliation import apart
 from sandbox.authorisation.organisation import Reason
 from sandbox.catalog.negative import not_listed
-from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.actor import BODY, MACHINE, OPERATOR, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import limited, need, signed
@@ -260,9 +260,6 @@ def certificate(case: Case) -> dict[str, Any]:
     return {"certify": signed(case)}
 
 
-BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})
-OPERATOR = frozenset({Role.OPERATOR})
-SYSTEM = frozenset({Role.SYSTEM})
 LIVE = ("active", "suspended")
 
 # fmt: off
@@ -283,11 +280,11 @@ TRANSITIONS = (
                payload=Ground, guards=(authoriser,), effects=(stop,), clock="breach.rectification_wd"),
     Transition("hand_over", ("terminating",), "deleting", OPERATOR, "交接完毕", "hand over",
                "GD 39; CD 26", payload=Reason, guards=(operator,)),
-    Transition("certify", ("deleting",), "deleting", SYSTEM, "出具删除证明", "certify deletion", "GD 39",
+    Transition("certify", ("deleting",), "deleting", MACHINE, "出具删除证明", "certify deletion", "GD 39",
                payload=Certificate, record=certificate, keeps_clock=True),
     Transition("verify_deletion", ("deleting",), "deletion_verified", BODY, "核验删除", "verify deletion",
                "GD 39", guards=(authoriser, certified), effects=(destroyed,)),
-    Transition("seal_logs", ("deletion_verified",), "terminated", SYSTEM, "封存日志", "seal logs",
+    Transition("seal_logs", ("deletion_verified",), "terminated", MACHINE, "封存日志", "seal logs",
                "GD 39; CD 26", payload=Seal),
     Transition("close", ("terminated",), "closed", BODY, "备案公开并结案", "file and close", "GD 23",
                payload=Filing, guards=(authoriser,)),

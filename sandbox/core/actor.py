@@ -23,8 +23,12 @@ class Role(StrEnum):
     SYSTEM = "system"  # 本系统
 
 
+# who may do what, as the lifecycle tables say it
+BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})  # may authorise
+OPERATOR = frozenset({Role.OPERATOR})
+MACHINE = frozenset({Role.SYSTEM})
 MANAGING = frozenset({Role.DATA_AUTHORITY, Role.IMPLEMENTING_BODY, Role.REVIEWER, Role.SECTOR_AUTHORITY})
-OPERATING = frozenset({Role.OPERATOR, Role.DEVELOPER})
+OPERATING = frozenset({Role.OPERATOR, Role.DEVELOPER})  # process data, apply, submit
 READS_ALL = MANAGING | {Role.AUDITOR}
 
 

@@ -9,7 +9,7 @@ from pydantic import Field as Bound
 
 from sandbox.authorisation.agreement import each, restore
 from sandbox.authorisation.organisation import Reason
-from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.actor import BODY, OPERATOR, READS_ALL, Actor
 from sandbox.core.errors import Conflict, define, fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import need, signed
@@ -103,9 +103,6 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
         agreement is not None and agreement.spec["operator"] == actor.organisation
     )
 
-
-BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})
-OPERATOR = frozenset({Role.OPERATOR})
 
 # fmt: off
 TRANSITIONS = (

@@ -15,10 +15,12 @@ from pydantic import Field as Bound
 
 from sandbox.authorisation.affiliation import no_redevelopment
 from sandbox.authorisation.agreement import active
-from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause, authorising_side, open_now, user_of
+from sandbox.authorisation.assessment import authorising_side
+from sandbox.authorisation.grant import open_now
+from sandbox.authorisation.scenario_spec import LIVE as GRANTING
+from sandbox.authorisation.scenario_spec import Cause, user_of
 from sandbox.catalog.negative import not_listed
-from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.actor import MACHINE, OPERATING, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import limited, need, own, signed
@@ -417,8 +419,6 @@ def view(actor: Actor, resource: Resource) -> Resource:
     return limited(resource, status=status)
 
 
-SUBMITTER = frozenset({Role.DEVELOPER, Role.OPERATOR})
-SYSTEM = frozenset({Role.SYSTEM})
 STOPPER = frozenset({Role.REVIEWER, Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SYSTEM})
 
 
@@ -441,32 +441,32 @@ def stopping_side(case: Case) -> None:
 
 # fmt: off
 TRANSITIONS = (
-    Transition("create", (), "queued", SUBMITTER, "提交", "submit", "GZ 二(四); GD 24, 25; CN (三)",
+    Transition("create", (), "queued", OPERATING, "提交", "submit", "GZ 二(四); GD 24, 25; CN (三)",
                payload=JobSpec, guards=(well_formed, grant_holds, columns_granted, recipe_valid),
                record=submitted),
-    Transition("provision", ("queued",), "provisioning", SYSTEM, "准备", "provision",
+    Transition("provision", ("queued",), "provisioning", MACHINE, "准备", "provision",
                "CN (三); CD 28; GD 25", payload=Started, guards=(grant_holds, columns_granted),
                record=started, effects=(debit,)),
-    Transition("deny", ("queued",), "denied", SYSTEM, "拒绝", "deny", "CN (三); CD 28; GD 25",
+    Transition("deny", ("queued",), "denied", MACHINE, "拒绝", "deny", "CN (三); CD 28; GD 25",
                payload=Denial),
-    Transition("run", ("provisioning",), "running", SYSTEM, "启动", "start", "GM 一(三); GZ 三(四)"),
-    Transition("succeed", ("running",), "succeeded", SYSTEM, "成功", "succeed", "GD 30", payload=Ran,
+    Transition("run", ("provisioning",), "running", MACHINE, "启动", "start", "GM 一(三); GZ 三(四)"),
+    Transition("succeed", ("running",), "succeeded", MACHINE, "成功", "succeed", "GD 30", payload=Ran,
                record=ended),
-    Transition("fail", ("provisioning", "running", "succeeded"), "failed", SYSTEM, "失败", "fail",
+    Transition("fail", ("provisioning", "running", "succeeded"), "failed", MACHINE, "失败", "fail",
                "GD 30", payload=Ran, record=ended),
     Transition("kill", ("queued", "provisioning", "running"), "killed", STOPPER, "终止", "kill",
                "CD 34; GZ 二(四)", payload=Cause, guards=(stopping_side,)),
-    Transition("cancel", ("queued", "provisioning", "running"), "killed", SUBMITTER, "撤回", "cancel",
+    Transition("cancel", ("queued", "provisioning", "running"), "killed", OPERATING, "撤回", "cancel",
                "default: whoever submitted a job may give it up", guards=(own,)),
-    Transition("stage", ("succeeded",), "quarantined", SYSTEM, "隔离输出", "quarantine outputs",
+    Transition("stage", ("succeeded",), "quarantined", MACHINE, "隔离输出", "quarantine outputs",
                "GZ 二(五)", payload=Staged, record=staged, clock="quarantine.purge_days"),
-    Transition("keep", ("succeeded",), "kept", SYSTEM, "存为初级产品", "keep as primary product",
+    Transition("keep", ("succeeded",), "kept", MACHINE, "存为初级产品", "keep as primary product",
                "GZ 二(四)", payload=Kept, effects=(primary_product,)),
-    Transition("propose", ("quarantined",), "proposed", SYSTEM, "申请出域", "propose", "GD 26",
+    Transition("propose", ("quarantined",), "proposed", MACHINE, "申请出域", "propose", "GD 26",
                payload=Proposed),
-    Transition("purge", ("quarantined", "failed", "killed"), "purging", SYSTEM, "清除", "purge",
+    Transition("purge", ("quarantined", "failed", "killed"), "purging", MACHINE, "清除", "purge",
                "default: unclaimed outputs do not stay (Q-10)", payload=Cause),
-    Transition("erase", ("purging",), "purged", SYSTEM, "清除完毕", "erase",
+    Transition("erase", ("purging",), "purged", MACHINE, "清除完毕", "erase",
                "default: unclaimed outputs do not stay (Q-10)"),
 )
 # fmt: on

@@ -11,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field as Bound
 
 from sandbox.authorisation.agreement import active
-from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause, authorising_side, user_of
+from sandbox.authorisation.assessment import authorising_side
+from sandbox.authorisation.scenario_spec import LIVE as GRANTING
+from sandbox.authorisation.scenario_spec import Cause, user_of
 from sandbox.catalog.entry import USABLE
 from sandbox.catalog.negative import not_listed
-from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.actor import BODY, MACHINE, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Kind, Model, State, Transition, World
 from sandbox.core.records import limited, need, own, signed
@@ -186,8 +187,6 @@ def view(actor: Actor, resource: Resource) -> Resource:
 
 
 CONNECTOR = frozenset({Role.CONNECTOR, Role.OPERATOR, Role.PROVIDER})  # the latter two to be told why not
-SYSTEM = frozenset({Role.SYSTEM})
-BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})
 FLOWING = ("in_transfer", "quarantined", "loaded", "available", "paused")
 
 # fmt: off
@@ -198,19 +197,19 @@ TRANSITIONS = (
                record=entry_graded, clock="supply.delivery_wd"),
     Transition("deliver", ("in_transfer",), "quarantined", CONNECTOR, "送达", "deliver", "CD 23, 29",
                payload=Delivery, guards=(connector_only, own, still_active, whole)),
-    Transition("load", ("quarantined",), "loaded", SYSTEM, "装载", "load", "CD 25; CN (四)",
+    Transition("load", ("quarantined",), "loaded", MACHINE, "装载", "load", "CD 25; CN (四)",
                payload=Snapshot, record=snapshot),
-    Transition("refuse", ("quarantined",), "refused", SYSTEM, "拒绝装载", "refuse", "CN (四)",
+    Transition("refuse", ("quarantined",), "refused", MACHINE, "拒绝装载", "refuse", "CN (四)",
                payload=LoadRefusal, record=refused),
-    Transition("open", ("loaded",), "available", SYSTEM, "开放", "make available", "CD 12, 28; GD 34",
+    Transition("open", ("loaded",), "available", MACHINE, "开放", "make available", "CD 12, 28; GD 34",
                guards=(still_active,)),
-    Transition("pause", ("available",), "paused", BODY | SYSTEM, "暂停", "pause", "CD 34", payload=Cause,
+    Transition("pause", ("available",), "paused", BODY | MACHINE, "暂停", "pause", "CD 34", payload=Cause,
                guards=(authorising_side,)),
-    Transition("resume", ("paused",), "available", BODY | SYSTEM, "恢复", "resume", "CD 34",
+    Transition("resume", ("paused",), "available", BODY | MACHINE, "恢复", "resume", "CD 34",
                payload=Cause, guards=(authorising_side, still_active)),
-    Transition("emergency_stop", FLOWING, "stopped", BODY | SYSTEM, "紧急停止", "stop at once",
+    Transition("emergency_stop", FLOWING, "stopped", BODY | MACHINE, "紧急停止", "stop at once",
                "GM 五(四); GD 25; GZ 二(一)", payload=Cause, guards=(authorising_side,)),
-    Transition("destroy", ("stopped",), "destroyed", SYSTEM, "销毁", "destroy", "GD 39", payload=Cause),
+    Transition("destroy", ("stopped",), "destroyed", MACHINE, "销毁", "destroy", "GD 39", payload=Cause),
 )
 # fmt: on
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from pydantic import Field as Bound
 
-from sandbox.authorisation.scenario import LIVE as GRANTING
-from sandbox.authorisation.scenario import Cause, authorising_side, user_of
-from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.authorisation.assessment import authorising_side
+from sandbox.authorisation.scenario_spec import LIVE as GRANTING
+from sandbox.authorisation.scenario_spec import Cause, user_of
+from sandbox.core.actor import MACHINE, OPERATING, OPERATOR, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import limited, need, own, signed
@@ -138,10 +139,7 @@ def view(actor: Actor, resource: Resource) -> Resource:
     return limited(resource, spec=spec, status=offer)
 
 
-OWNER = frozenset({Role.DEVELOPER, Role.OPERATOR})
-OPERATOR = frozenset({Role.OPERATOR})
-SYSTEM = frozenset({Role.SYSTEM})
-BODY = frozenset({Role.REVIEWER, Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY})
+SUPERVISOR = frozenset({Role.REVIEWER, Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY})
 
 
 def supervising(case: Case) -> None:
@@ -166,18 +164,18 @@ def case_of_scenario(case: Case) -> Case:
 
 # fmt: off
 TRANSITIONS = (
-    Transition("create", (), "draft", SYSTEM | OWNER, "形成产品", "make", "GD 25, 26, 27; CD 17(三)(五)",
+    Transition("create", (), "draft", MACHINE | OPERATING, "形成产品", "make", "GD 25, 26, 27; CD 17(三)(五)",
                payload=ProductSpec, guards=(reviewed,)),
     Transition("offer", ("draft",), "offered", OPERATOR, "提供给场景", "offer to scenario", "GZ 二(四)",
                payload=Offer, guards=(own, own_scenario), record=offered),
-    Transition("register", ("draft",), "registered", OWNER, "登记", "register", "GD 27; CD 18; GZ 二(四)",
+    Transition("register", ("draft",), "registered", OPERATING, "登记", "register", "GD 27; CD 18; GZ 二(四)",
                payload=Registration, guards=(own, still_reviewed, sources_registered),
                record=registration, effects=(prepare,)),
-    Transition("suspend", ("draft", "offered", "registered"), "suspended", BODY | SYSTEM, "暂停",
+    Transition("suspend", ("draft", "offered", "registered"), "suspended", SUPERVISOR | MACHINE, "暂停",
                "suspend", "CD 26; GD 39", payload=Cause, guards=(supervising,)),
-    Transition("withdraw", ("draft", "offered", "suspended"), "withdrawn", OWNER, "撤回", "withdraw",
+    Transition("withdraw", ("draft", "offered", "suspended"), "withdrawn", OPERATING, "撤回", "withdraw",
                "CD 26", payload=Cause, guards=(own,)),
-    Transition("recall", ("registered", "suspended"), "recalled", BODY | SYSTEM, "召回", "recall",
+    Transition("recall", ("registered", "suspended"), "recalled", SUPERVISOR | MACHINE, "召回", "recall",
                "CN (十三); GD 39", payload=Cause, guards=(supervising,)),
 )
 # fmt: on

@@ -16,9 +16,9 @@ from pydantic import Field as Bound
 
 from sandbox.authorisation.affiliation import affiliated
 from sandbox.authorisation.agreement import active
-from sandbox.authorisation.scenario import Cause
+from sandbox.authorisation.scenario_spec import Cause
 from sandbox.catalog.negative import not_listed
-from sandbox.core.actor import READS_ALL, Actor, Role
+from sandbox.core.actor import MACHINE, OPERATING, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, Policy, State, Transition, World
 from sandbox.core.records import appended, limited, need, signed
@@ -377,9 +377,7 @@ def token_end(policy: Policy, now: datetime) -> datetime:
     return now + timedelta(days=int(policy.get("release.token_days")))
 
 
-SUBMITTER = frozenset({Role.DEVELOPER, Role.OPERATOR})
 REVIEWER = frozenset({Role.REVIEWER})
-SYSTEM = frozenset({Role.SYSTEM})
 HELD = ("held_cross_border", "human_review")
 JUDGE = (authoriser_reviews, independent)
 EXIT = (checked, verdicts_complete, product_registered, agreement_active, sources_open)
@@ -387,16 +385,16 @@ CLOCK = "review.product_wd"
 
 # fmt: off
 TRANSITIONS = (
-    Transition("create", (), "requested", SUBMITTER, "申请出域", "propose", "GD 26; GZ 二(四)",
+    Transition("create", (), "requested", OPERATING, "申请出域", "propose", "GD 26; GZ 二(四)",
                payload=EgressSpec, guards=(from_quarantine, use_allowed, sources_open), record=deciders,
                effects=(propose_job,), clock=CLOCK),
-    Transition("begin_check", ("requested",), "auto_check", SYSTEM, "自动检查", "check", "GZ 二(五)",
+    Transition("begin_check", ("requested",), "auto_check", MACHINE, "自动检查", "check", "GZ 二(五)",
                keeps_clock=True),
-    Transition("object", ("auto_check",), "auto_rejected", SYSTEM, "检查不通过", "object", "GZ 二(五)",
+    Transition("object", ("auto_check",), "auto_rejected", MACHINE, "检查不通过", "object", "GZ 二(五)",
                payload=CheckResult, record=check_result),
-    Transition("hold", ("auto_check",), "held_cross_border", SYSTEM, "涉出境，暂扣", "hold cross-border",
+    Transition("hold", ("auto_check",), "held_cross_border", MACHINE, "涉出境，暂扣", "hold cross-border",
                "GD 26(五)", payload=CheckResult, record=check_result, keeps_clock=True),
-    Transition("forward", ("auto_check",), "human_review", SYSTEM, "转人工评审", "forward to review",
+    Transition("forward", ("auto_check",), "human_review", MACHINE, "转人工评审", "forward to review",
                "GD 26; GZ 二(四)", payload=CheckResult, record=check_result, keeps_clock=True),
     Transition("clear", ("held_cross_border",), "human_review", REVIEWER, "附程序结果，转评审",
                "clear with procedure", "GD 26(五)", payload=Clearance, guards=JUDGE, keeps_clock=True),
@@ -411,14 +409,14 @@ TRANSITIONS = (
                "default: a mendable request is mended and proposed anew", payload=Fixes, guards=JUDGE),
     Transition("reject", HELD, "rejected", REVIEWER, "不予通过", "reject", "GD 26", payload=Rejection,
                guards=JUDGE),
-    Transition("prepare", ("approved",), "releasing", SYSTEM, "准备放行", "prepare release",
+    Transition("prepare", ("approved",), "releasing", MACHINE, "准备放行", "prepare release",
                "GD 27; GZ 三(四)", guards=EXIT),
-    Transition("release", ("releasing",), "released", SYSTEM, "放行", "release", "GD 27; GZ 三(四)",
+    Transition("release", ("releasing",), "released", MACHINE, "放行", "release", "GD 27; GZ 三(四)",
                payload=Released, guards=EXIT, record=release),
-    Transition("download", ("released",), "released", SUBMITTER, "领取", "download", "GZ 三(四)",
+    Transition("download", ("released",), "released", OPERATING, "领取", "download", "GZ 三(四)",
                payload=Download, guards=(token_holds, agreement_active, product_registered, sources_open),
                record=download),
-    Transition("withhold", ("releasing",), "recalled", SYSTEM, "停止放行", "withhold",
+    Transition("withhold", ("releasing",), "recalled", MACHINE, "停止放行", "withhold",
                "default: what would leave is not what was reviewed (invariant 2)", payload=Cause,
                effects=(announce,)),
     Transition("recall", ("approved", "releasing", "released"), "recalled", REVIEWER, "召回", "recall",
