@@ -13,8 +13,11 @@ setup: ## 安装并启动所需的一切（可重复运行） / install and star
 demo: setup ## 演示全流程；DATA=文件.csv 用自己的数据 / play the whole path; DATA=file.csv for your own data
 	.venv/bin/sandbox demo $(if $(DATA),--data $(DATA))
 
-test: setup ## 全部测试与覆盖率 / all tests, with coverage
-	$(PYTHON) -m pytest --cov=sandbox --cov-branch --cov-report=term:skip-covered $(ARGS)
+# A process per core; ARGS="-n 0" for one only, ARGS=tests/unit/test_x.py for a selection. The floor of
+# coverage is looked at when a test has failed, too.
+test: setup ## 全部测试与覆盖率下限；ARGS=… 交给 pytest / all tests, and the floor of coverage; ARGS=… for pytest
+	@$(PYTHON) -m pytest -q -n $$(nproc) --maxprocesses 8 --cov=sandbox --cov-branch --cov-report= $(ARGS); \
+	  tests=$$?; $(PYTHON) -m tests.coverage_floor && exit $$tests
 
 check: ## 静态检查，不改任何文件 / static checks, changes nothing
 	$(PYTHON) -m ruff check . scripts/engine

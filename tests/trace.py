@@ -26,25 +26,36 @@ _WORST = ("failed", "skipped", "passed")
 _FORMAT = 1
 
 
-class Recorder:
-    """Collects outcome by test id; a test that failed anywhere (set-up, tear-down) has failed."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Each report names the requirements of its test: with pytest-xdist it is all that the recorder sees."""
+    report = yield
+    report.requirements = sorted({id for mark in item.iter_markers("requirement") for id in mark.args})
+    return report
 
-    def __init__(self, target: Path) -> None:
+
+class Recorder:
+    """Collects outcome by test id; a test that failed anywhere (set-up, tear-down) has failed.
+
+    ``partial`` says whether a run that was broken off is worth recording, too.
+    """
+
+    def __init__(self, target: Path, partial: bool) -> None:
         self.target = target
+        self.partial = partial
         self.tests: dict[str, dict[str, Any]] = {}
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        ids = sorted({id for mark in item.iter_markers("requirement") for id in mark.args})
-        known = self.tests.setdefault(item.nodeid, {"requirements": ids, "outcome": "passed"})
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # a report of xdist's own, on a process that crashed, comes from no test's process
+        ids = getattr(report, "requirements", [])
+        known = self.tests.setdefault(report.nodeid, {"requirements": ids, "outcome": "passed"})
         if known["outcome"] != "failed" and report.outcome != "passed":
             known["outcome"] = report.outcome
-        return report
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and not session.shouldfail
+        if not ended and not self.partial:
+            return
         at = datetime.now(UTC).isoformat(timespec="seconds")
         self.target.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"format": _FORMAT, "at": at, "tests": self.tests}, indent=1)
@@ -56,15 +67,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    target: Path | None = config.getoption("--trace-json")
-    option = config.option
-    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
-    if whole and not (
-        option.keyword or option.markexpr or option.collectonly or getattr(option, "lf", False)
-    ):
-        target = target or DEFAULT
-    if target is not None:
-        config.pluginmanager.register(Recorder(target), "requirement-recorder")
+    if hasattr(config, "workerinput"):
+        return  # one of several processes: the one that deals out the tests records
+    asked: Path | None = config.getoption("--trace-json")
+    chosen = ("keyword", "markexpr", "deselect", "collectonly", "lf")
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(
+        getattr(config.option, name, None) for name in chosen
+    )
+    if asked or whole:
+        recorder = Recorder(asked or DEFAULT, partial=asked is not None)
+        config.pluginmanager.register(recorder, "requirement-recorder")
 
 
 def load_requirements(path: Path) -> dict[str, dict[str, Any]]:

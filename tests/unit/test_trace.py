@@ -42,16 +42,19 @@ def requirement(id: str, priority: str = "core") -> dict[str, Any]:
     return {"id": id, "priority": priority, "capability": f"what {id} asks"}
 
 
-def test_outcomes_are_recorded_with_their_requirements(tmp_path: Path) -> None:
-    (tmp_path / "test_some.py").write_text(_TESTS)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = requirement(id): x\n")
-    target = tmp_path / "out" / "trace.json"
+def played(folder: Path, *words: str) -> int:
+    """pytest's exit after a run of ``_TESTS`` in ``folder``, with the recorder."""
+    (folder / "test_some.py").write_text(_TESTS)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = requirement(id): x\n")
     program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; raise SystemExit(pytest.main())"
-    words = ["-q", "-p", "tests.trace", "-p", "no:cacheprovider", "--trace-json", str(target), str(tmp_path)]
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
+    command = [sys.executable, "-c", program, "-q", "-p", "tests.trace", "-p", "no:cacheprovider", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
+
+
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_outcomes_are_recorded_with_their_requirements(tmp_path: Path, processes: str) -> None:
+    target = tmp_path / "out" / "trace.json"
+    assert played(tmp_path, "-n", processes, "--trace-json", str(target), str(tmp_path)) == 1
     tests = json.loads(target.read_text())["tests"]
     assert {name.split("::")[1]: (test["requirements"], test["outcome"]) for name, test in tests.items()} == {
         "test_good": (["R-001", "R-002"], "passed"),
@@ -60,6 +63,23 @@ def test_outcomes_are_recorded_with_their_requirements(tmp_path: Path) -> None:
         "test_breaks_at_the_end": (["R-004"], "failed"),
         "test_unmarked": ([], "passed"),
     }
+
+
+def test_only_a_whole_run_to_its_end_is_recorded_unasked(tmp_path: Path) -> None:
+    """``make trace`` and the floor of coverage speak of whole runs only."""
+    (tmp_path / "test_some.py").write_text(_TESTS)
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = .\nmarkers = requirement(id): x\n")
+    program = f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+import pytest, tests.trace as trace
+selections = ["-k", "test"], ["-x"], ["test_some.py"], ["--deselect", "test_some.py"]
+for number, words in enumerate([[], *selections]):
+    trace.DEFAULT = Path(f"{{number}}.json")
+    pytest.main(["-q", "-p", "tests.trace", "-p", "no:cacheprovider", *words])
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=True)
+    assert [path.name for path in tmp_path.glob("*.json")] == ["0.json"]
 
 
 def test_one_failing_test_makes_the_requirement_fail() -> None:
