@@ -73,9 +73,7 @@ def low(files: dict[str, dict[str, Any]]) -> tuple[float, list[str]]:
 def main() -> int:
     """Print what is below its floor; 0 if nothing is, or if only a selection of the tests was run."""
     if not whole(DATA, RECORD):
-        print(
-            "只运行了部分测试，不核对覆盖率 / a selection of the tests was run: coverage is not held to its floor"
-        )
+        print("只运行了部分测试，不核对覆盖率 / a selection of the tests was run: coverage is not held")
         return 0
     overall, found = low(measured())
     print(f"覆盖率 / coverage: {overall:.1f} %（行与分支 / lines and branches）")
