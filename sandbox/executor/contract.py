@@ -6,9 +6,11 @@ quota, parameters as JSON, limits. ``Executor.run`` turns it into an *outcome*.
 The promises
 - **Idempotent by id.** ``run`` of a task whose container exists attaches to it and waits; of one
   that has ended and was not collected yet, gives its outcome; it never starts a second one. The id
-  names the container and its folder, and is the value of its label ``sandbox.task``.
-- **Re-attachable.** All that is needed to wait for, stop or collect a task is on the container's
-  labels and in the task's folder; a new process needs no memory of the old one.
+  names its folder.
+- **Re-attachable.** All that is needed to wait for, stop or collect a task is in the task's folder and
+  on the container's labels; a new process needs no memory of the old one.
+- **Data last.** A container is made, started, probed from within and looked at from outside before the
+  inputs of its task are shown to it; it may have been made ahead (``prepare``). It serves one task.
 - **Blocking.** ``run`` blocks until the container has ended or the wall clock of the limits is over
   (plus ten seconds at the most); ``stop`` and ``running`` return at once (within ten seconds).
 - **Typed end.** User code that fails is an outcome, never an exception. An exception
@@ -30,6 +32,7 @@ The promises
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -68,6 +71,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Shape:
+    """What a container is made for before its task is known: it can take any task of this shape."""
+
+    image: str  # sha256:<64 hex>
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
 class Task:
     """One run in one throw-away container.
 
@@ -82,6 +93,11 @@ class Task:
     inputs: tuple[Input, ...] = ()
     limits: Limits = field(default_factory=Limits)
     labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def shape(self) -> Shape:
+        """Image and limits."""
+        return Shape(self.image, self.limits)
 
 
 class End(StrEnum):
@@ -126,6 +142,10 @@ class Executor(Protocol):
 
     def known(self) -> list[str]:
         """Ids of all tasks that have a container or a folder, running or not: for the reconciler."""
+
+    def prepare(self, wanted: Sequence[Shape]) -> None:
+        """From now on have a container ready for each of ``wanted`` (a shape may stand there more than
+        once) and none for anything else; returns at once. An executor may have none ready ever."""
 
     def image(self, name: str) -> str:
         """The digest (``sha256:…``) of the built image ``name`` ("job", "check"); IMAGE_UNKNOWN if none."""

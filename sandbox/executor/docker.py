@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,16 +18,17 @@ import requests
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from sandbox.core.errors import fail
-from sandbox.executor import folders, kernel, profile
+from sandbox.executor import folders, kernel, profile, slots
+from sandbox.executor.ahead import Ahead
 from sandbox.executor.collect import collect
-from sandbox.executor.contract import End, Outcome, Task
+from sandbox.executor.contract import End, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
+from sandbox.executor.slots import Slot, Slots
 
 DEFAULT_ENGINE = "unix:///run/sandbox-engine/docker.sock"
 API_VERSION = "1.41"  # engine 20.10 and later
 CALL_SECONDS = 60.0  # longest answer to any call but a wait
 WAIT_SECONDS = 30.0  # one wait call; then the clock is looked at again
-KILL_SECONDS = 8.0  # for the last process to be gone after a kill
 AWAY_SECONDS = 30.0  # an engine that restarts (live-restore) may be away this long
 KILLED = 137  # 128 + SIGKILL
 IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
@@ -74,6 +74,8 @@ class DockerExecutor:
         self.root = root.resolve()
         self.engine = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
         self.space = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
+        self.slots = Slots(self.root, self.space, self.entry)
+        self._ahead: Ahead | None = None
 
     # -- the contract -----------------------------------------------------------------------------
 
@@ -81,19 +83,17 @@ class DockerExecutor:
         """See ``contract.Executor``."""
         folders.check(task)
         folder = TaskFolder(self.root, task.id)
-        place = profile.Place(profile.uid_of(task.id), folder.inputs, folder.output, self.space)
         with self._calls() as api:
             with folder.lock():
                 if known := folder.outcome():
                     return known
-                report = self._report(api, task.id)
-                if report is None and (started := folder.noted("started")):
-                    return self._lost(folder, started)
-                if report is None:
-                    report = self._create(api, task, folder, place)
-                if report["State"]["Status"] == "created" and not (folder.path / "stop.json").exists():
-                    self._start(api, task, folder, place, report)
-            self._wait(api, task)
+                if folder.noted("started") and (slot := Slot.of(folder)):
+                    slots.go(folder, slot, seconds=0)
+                elif folder.noted("stop"):
+                    return self._never_began(api, folder)
+                else:
+                    self._begin(api, task, folder)
+            self._wait(api, task, folder)
             with folder.lock():
                 return folder.outcome() or self._collect(api, task, folder)
 
@@ -104,33 +104,48 @@ class DockerExecutor:
             if not folder.path.exists() or folder.outcome():
                 return
             folder.note("stop", {"at": time.time()})
-            with self._calls() as api:
-                if report := self._report(api, task_id):
-                    self._kill(api, report["Id"])
+            if slot := Slot.of(folder):
+                with self._calls() as api:
+                    slots.kill(api, slot.container)
 
     def discard(self, task_id: str) -> None:
         """See ``contract.Executor``."""
         folder = self._folder(task_id)
         with folder.lock():
-            with self._calls() as api:
-                if report := self._report(api, task_id):
-                    self._kill(api, report["Id"])
-                    self._remove(api, report["Id"])
-            folder.remove()
+            self._clear(folder)
 
     def running(self, label: str | None = None, value: str | None = None) -> list[str]:
         """See ``contract.Executor``."""
-        wanted = [] if label is None else [label if value is None else f"{label}={value}"]
-        return self._listed({"status": ["running", "paused"]}, wanted)
+        filters = {"status": ["running", "paused"], "label": [f"sandbox.space={self.space}"]}
+        with self._calls() as api:
+            there = {one["Labels"]["sandbox.slot"] for one in api.containers(all=True, filters=filters)}
+        found = []
+        for task_id in self.known() if there else ():
+            folder = TaskFolder(self.root, task_id)
+            slot, labels = Slot.of(folder), (folder.noted("started") or {}).get("labels")
+            if slot is None or labels is None or slot.slot not in there:
+                continue
+            if label is None or (label in labels and value in (None, labels[label])):
+                found.append(task_id)
+        return found
 
     def known(self) -> list[str]:
         """See ``contract.Executor``."""
-        held = (
-            {path.name for path in self.root.iterdir() if path.name != folders.LOCKS}
-            if self.root.exists()
-            else set()
-        )
-        return sorted(held | set(self._listed({}, [])))
+        if not self.root.exists():
+            return []
+        return sorted(path.name for path in self.root.iterdir() if path.name not in folders.NOT_TASKS)
+
+    def prepare(self, wanted: Sequence[Shape]) -> None:
+        """See ``contract.Executor``."""
+        if self._ahead is None:
+            self._ahead = Ahead(self.slots, self._calls)
+        self._ahead.want(wanted)
+
+    def close(self) -> None:
+        """Prepare nothing any more and remove what waits; running tasks are not touched."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
     def image(self, name: str) -> str:
         """See ``contract.Executor``."""
@@ -152,119 +167,76 @@ class DockerExecutor:
             raise fail("TASK_INVALID", what="id", why=folders.ID.pattern)
         return TaskFolder(self.root, task_id)
 
-    def _name(self, task_id: str) -> str:
-        return f"sandbox-{self.space}-{task_id}"
-
-    def _listed(self, filters: dict[str, list[str]], wanted: list[str]) -> list[str]:
-        labels = [f"sandbox.space={self.space}", *wanted]
-        with self._calls() as api:
-            found = api.containers(all=True, filters={**filters, "label": labels})
-        return sorted(container["Labels"]["sandbox.task"] for container in found)
-
-    def _report(self, api: docker.APIClient, task_id: str) -> dict[str, Any] | None:
+    def _report(self, api: docker.APIClient, folder: TaskFolder) -> dict[str, Any] | None:
         """The engine's report of the task's container, None if there is none."""
+        slot = Slot.of(folder)
+        if slot is None:
+            return None
         try:
-            report: dict[str, Any] = api.inspect_container(self._name(task_id))
+            report: dict[str, Any] = api.inspect_container(slot.container)
         except NotFound:
             return None
         return report
 
-    def _kill(self, api: docker.APIClient, container: str) -> None:
-        """End everything in the container. An engine that says it has ended is not believed."""
-        with suppress(APIError):  # 409: not running
-            api.kill(container, "SIGKILL")
-        if not kernel.kill_all(container, KILL_SECONDS):
-            raise fail("ISOLATION_UNAVAILABLE", missing="kill")
-
-    def _remove(self, api: docker.APIClient, container: str) -> None:
-        with suppress(NotFound):
-            api.remove_container(container, force=True)
-        kernel.remove_groups(container)
+    def _clear(self, folder: TaskFolder) -> None:
+        """Remove container, mounts and folder of a task."""
+        with self._calls() as api:
+            if slot := Slot.of(folder):
+                self.slots.drop(api, slot.slot)
+            folder.remove()
 
     # -- one task ---------------------------------------------------------------------------------
 
-    def _create(
-        self, api: docker.APIClient, task: Task, folder: TaskFolder, place: profile.Place
-    ) -> dict[str, Any]:
-        """Stage the folder and create the container, not started yet."""
+    def _begin(self, api: docker.APIClient, task: Task, folder: TaskFolder) -> None:
+        """A container that waits, or a new one, is given the task."""
+        self._clear(folder)  # what a crash left half begun
+        slot = self.slots.claim(task.shape, folder)
+        if slot is None:
+            made, slot = self.slots.make(api, task.shape)
+            made.path.rename(folder.path)
+        elif self._ahead is not None:
+            self._ahead.look()
         try:
-            api.inspect_image(task.image)
-        except ImageNotFound:
-            raise fail("IMAGE_UNKNOWN", image=task.image) from None
-        folder.stage(task, place.uid)
-        body = profile.configuration(task, place, self.entry)
-        try:
-            api.create_container_from_config(body, self._name(task.id))
-        except APIError as error:
-            folder.remove()
-            raise fail("ISOLATION_UNAVAILABLE", missing="create") from error
-        return dict(api.inspect_container(self._name(task.id)))
-
-    def _start(
-        self,
-        api: docker.APIClient,
-        task: Task,
-        folder: TaskFolder,
-        place: profile.Place,
-        report: dict[str, Any],
-    ) -> None:
-        """Start a created container, if the engine made what was asked and the kernel enforces it."""
-        container = report["Id"]
-        try:
-            isolation = profile.verify(task, place, report)
-            body = profile.configuration(task, place, self.entry)
-            note = {"at": time.time(), "config_sha256": profile.sha256_of(body), "isolation": isolation}
-            folder.note("started", note)  # from here on a vanished container is a lost one
-            try:
-                api.start(container)
-            except APIError as error:
-                raise fail("ISOLATION_UNAVAILABLE", missing="start") from error
-            state = api.inspect_container(container)["State"]
-            seen = self._observe(api, task, place, container, state)
-            folder.note("started", {**note, "isolation": {**isolation, "kernel": seen}})
+            slots.bring(folder, slot, task)
+            started = {
+                "at": time.time(),
+                "seconds": task.limits.seconds,
+                "labels": {**task.labels, "sandbox.kind": task.kind},
+            }
+            folder.note("started", started)  # from here on a vanished container is a lost one
+            slots.go(folder, slot)
         except BaseException:
-            self._kill(api, container)
-            self._remove(api, container)
-            folder.remove()
+            self._clear(folder)
             raise
 
-    def _observe(
-        self,
-        api: docker.APIClient,
-        task: Task,
-        place: profile.Place,
-        container: str,
-        state: dict[str, Any],
-    ) -> dict[str, Any]:
-        def still() -> bool:
-            return bool(api.inspect_container(container)["State"]["Running"])
+    def _never_began(self, api: docker.APIClient, folder: TaskFolder) -> Outcome:
+        """Stopped before it was let go."""
+        if slot := Slot.of(folder):
+            self.slots.drop(api, slot.slot)
+        return self._lost(folder)
 
-        if not state["Running"]:
-            return {"observed": False}
-        return kernel.observe(task, place, container, state["Pid"], still)
-
-    def _wait(self, api: docker.APIClient, task: Task) -> None:
+    def _wait(self, api: docker.APIClient, task: Task, folder: TaskFolder) -> None:
         """Until the container has ended or its time is over; then nothing of it runs any more."""
+        started, slot = folder.noted("started"), Slot.of(folder)
+        if started is None or slot is None:
+            return  # discarded while we were about to look
+        deadline = float(started["at"]) + float(started["seconds"])
         away_since: float | None = None
-        container, deadline = "", math.inf
         while True:
             try:
-                report = self._report(api, task.id)
+                report = self._report(api, folder)
                 away_since = None
                 if report is None or not report["State"]["Running"]:
                     break
-                container = report["Id"]
-                limit = float(report["Config"]["Labels"]["sandbox.seconds"])
-                deadline = seconds_of(report["State"]["StartedAt"]) + limit
                 left = deadline - time.time()
                 if left <= 0:
-                    self._kill(api, container)
+                    slots.kill(api, slot.container)
                     continue
                 with suppress(requests.exceptions.ReadTimeout):
-                    api.wait(container, timeout=min(left, WAIT_SECONDS))
+                    api.wait(slot.container, timeout=min(left, WAIT_SECONDS))
             except (APIError, requests.RequestException):
                 if time.time() >= deadline:
-                    kernel.kill_all(container)  # the clock does not wait for the engine
+                    kernel.kill_all(slot.container)  # the clock does not wait for the engine
                 away_since = away_since or time.monotonic()
                 if time.monotonic() - away_since > AWAY_SECONDS:
                     raise
@@ -272,14 +244,13 @@ class DockerExecutor:
 
     def _collect(self, api: docker.APIClient, task: Task, folder: TaskFolder) -> Outcome:
         """Turn an ended container into its outcome; repeatable until the outcome is noted."""
-        report = self._report(api, task.id)
-        started = folder.noted("started") or {}
-        if report is None or not folder.output.is_mount():
-            if report is not None:
-                self._kill(api, report["Id"])
-                self._remove(api, report["Id"])
-            return self._lost(folder, started)
-        self._kill(api, report["Id"])
+        report, slot = self._report(api, folder), Slot.of(folder)
+        started = folder.noted("started")
+        if report is None or slot is None or started is None or not folder.output.is_mount():
+            if slot is not None:
+                self.slots.drop(api, slot.slot)
+            return self._lost(folder)
+        slots.kill(api, slot.container)
         content, skipped = collect(
             folder.output,
             folder.fresh_files(),
@@ -287,27 +258,27 @@ class DockerExecutor:
             max_files=task.limits.output_files,
         )
         state = report["State"]
-        ran = state["Status"] != "created"
-        begun = seconds_of(state["StartedAt"]) if ran else float(started.get("at", 0.0))
-        seconds = max(0.0, seconds_of(state["FinishedAt"]) - begun) if ran else 0.0
+        begun = float(started["at"])
+        seconds = max(0.0, seconds_of(state["FinishedAt"]) - begun)
         outcome = Outcome(
             end=_end(state, seconds, task.limits.seconds, stopped=folder.noted("stop") is not None),
-            exit_code=int(state["ExitCode"]) if ran else None,
+            exit_code=int(state["ExitCode"]),
             seconds=seconds,
             files=folder.files,
             report=content,
             started_at=begun,
-            config_sha256=str(started.get("config_sha256", "")),
-            isolation=dict(started.get("isolation", {})),
+            config_sha256=slot.config_sha256,
+            isolation=slot.isolation,
             skipped=skipped,
         )
         folder.note_outcome(outcome)
-        self._remove(api, report["Id"])
+        self.slots.drop(api, slot.slot)
         folder.take_down()
         return outcome
 
-    def _lost(self, folder: TaskFolder, started: dict[str, Any]) -> Outcome:
+    def _lost(self, folder: TaskFolder) -> Outcome:
         """The container vanished without an exit; what it had written went with it."""
+        started, slot = folder.noted("started") or {}, Slot.of(folder)
         outcome = Outcome(
             end=End.STOPPED if folder.noted("stop") else End.LOST,
             exit_code=None,
@@ -315,8 +286,8 @@ class DockerExecutor:
             files=folder.files,
             report={},
             started_at=float(started.get("at", 0.0)),
-            config_sha256=str(started.get("config_sha256", "")),
-            isolation=dict(started.get("isolation", {})),
+            config_sha256=slot.config_sha256 if slot else "",
+            isolation=slot.isolation if slot else {},
         )
         if folder.path.exists():  # else it was discarded while we waited
             folder.fresh_files().mkdir()
@@ -330,7 +301,7 @@ def _end(state: dict[str, Any], seconds: float, limit: float, *, stopped: bool) 
     reached it keeps that end."""
     code = int(state["ExitCode"])
     rules = (
-        (state["Status"] == "created" or (stopped and code == KILLED), End.STOPPED),
+        (stopped and code == KILLED, End.STOPPED),
         (code == 0, End.SUCCEEDED),
         (seconds >= limit, End.TIMED_OUT),
         (bool(state["OOMKilled"]), End.OUT_OF_MEMORY),

@@ -1,10 +1,12 @@
-"""A task's folder on the host: what stands where, how it is staged, taken down and locked.
+"""A task's folder on the host: what stands where, how it is laid out, filled, taken down and locked.
 
-``<root>/<id>/`` (0700, root's)
-- ``in/``: ``task.json`` and one read-only bind per input; the container's ``/in``
+``<root>/<id>/`` (0700, root's); before it has a task: ``<root>/.slots/<slot>/``
+- ``in/``: in memory; the container's ``/in``: ``task.json``, one read-only mount per input, the pipe ``go``
+- ``staged/``: the same inputs, each mounted and hardened before it is shown in ``in/``
 - ``out/``: an in-memory file system with the task's quota; the container's ``/out``
 - ``collected/files/``: the copies taken after the end
-- ``started.json``, ``stop``, ``outcome.json``: how far it came. Each is written whole or not at all.
+- ``slot.json``, ``started.json``, ``stop.json``, ``outcome.json``: how far it came. Each is written whole
+  or not at all.
 """
 
 from __future__ import annotations
@@ -25,15 +27,19 @@ from sandbox.core.errors import fail
 from sandbox.executor import codes as codes  # registers the error codes
 from sandbox.executor import mounts
 from sandbox.executor.collect import REPORT_BYTES
-from sandbox.executor.contract import End, Input, Outcome, Task
+from sandbox.executor.contract import End, Input, Limits, Outcome, Task
 
 ID = re.compile(r"[a-z0-9-]{3,80}")
 IMAGE = re.compile(r"sha256:[0-9a-f]{64}")
 INPUT_NAME = re.compile(r"[a-z0-9._-]{1,100}")
 TASK_FILE = "task.json"
-LOCKS = ".locks"
-# Beyond the task's own files: the folder itself, files/, report.json and one file on its way to a new name.
-SPARE_INODES = 4
+LOCKS, SLOTS = ".locks", ".slots"
+NOT_TASKS = frozenset({LOCKS, SLOTS})
+READY, GO = ".ready", "go"  # the pipes of sandbox/task/waiting.py
+LANDING_BYTES = 16 << 20  # task.json and mount points
+# Beyond the task's own files: the folder itself, files/, report.json, one file on its way to a new name,
+# and the pipe that it announced itself through.
+SPARE_INODES = 5
 
 
 def check(task: Task) -> None:
@@ -46,7 +52,7 @@ def check(task: Task) -> None:
         ("image", IMAGE.fullmatch(task.image), "sha256:<64 hex>"),
         ("limits", all(0 < value < 1 << 50 for value in limits.values()), "> 0"),
         ("inputs", all(INPUT_NAME.fullmatch(name) for name in names), "[a-z0-9._-]{1,100}"),
-        ("inputs", not {".", "..", TASK_FILE} & set(names), f"., .., {TASK_FILE}"),
+        ("inputs", not {".", "..", TASK_FILE, GO} & set(names), f"., .., {TASK_FILE}, {GO}"),
         ("inputs", len(names) == len(set(names)), "unique"),
         ("labels", not reserved, ", ".join(_OWN_LABELS)),
     )
@@ -58,7 +64,7 @@ def check(task: Task) -> None:
         _check_input(given)
 
 
-_OWN_LABELS = ("sandbox.task", "sandbox.kind", "sandbox.space", "sandbox.seconds")
+_OWN_LABELS = ("sandbox.slot", "sandbox.space")
 
 
 def _check_input(given: Input) -> None:
@@ -138,24 +144,17 @@ class TaskFolder:
                 path.unlink(missing_ok=True)
             os.close(handle)
 
-    def stage(self, task: Task, uid: int) -> None:
-        """Lay out and mount everything the container needs; what a crash left half done is removed.
+    def lay_out(self, limits: Limits, uid: int) -> None:
+        """Make and mount what a container needs before it has a task.
 
         ISOLATION_UNAVAILABLE when this process may not mount.
         """
-        self.remove()
         self.inputs.mkdir(mode=0o755, parents=True)
         self.path.chmod(0o700)
         self.output.mkdir(mode=0o700)
-        (self.inputs / TASK_FILE).write_bytes(document(task))
-        (self.inputs / TASK_FILE).chmod(0o644)
-        self.inputs.chmod(0o755)
+        (self.path / "staged").mkdir(mode=0o700)
         try:
-            for given in task.inputs:
-                point = self.inputs / given.name
-                point.mkdir() if given.path.is_dir() else point.touch()
-                mounts.bind_read_only(given.path, point)
-            limits = task.limits
+            mounts.landing(self.inputs, size=LANDING_BYTES)
             mounts.tmpfs(
                 self.output,
                 size=limits.output_bytes + REPORT_BYTES,
@@ -165,9 +164,30 @@ class TaskFolder:
         except OSError as error:
             self.remove()
             raise fail("ISOLATION_UNAVAILABLE", missing="mount") from error
+        os.mkfifo(self.inputs / GO)
+        (self.inputs / GO).chmod(0o444)  # opened for writing by root only, whose folder it is
+        os.mkfifo(self.output / READY, 0o600)
         files = self.output / "files"
         files.mkdir(mode=0o700)
-        os.chown(files, uid, uid)
+        for owned in (files, self.output / READY):
+            os.chown(owned, uid, uid)
+
+    def bring(self, task: Task) -> None:
+        """Show the task and its inputs to the container that waits for it.
+
+        ISOLATION_UNAVAILABLE when this process may not mount.
+        """
+        (self.inputs / TASK_FILE).write_bytes(document(task))
+        (self.inputs / TASK_FILE).chmod(0o644)
+        try:
+            for given in task.inputs:
+                staged, point = self.path / "staged" / given.name, self.inputs / given.name
+                for target in (staged, point):
+                    target.mkdir() if given.path.is_dir() else target.touch()
+                mounts.bind_read_only(given.path, staged)
+                mounts.bind_again(staged, point)
+        except OSError as error:
+            raise fail("ISOLATION_UNAVAILABLE", missing="mount") from error
 
     def fresh_files(self) -> Path:
         """``files``, absent, in a new parent folder: what a crash left half collected is removed."""
@@ -178,7 +198,7 @@ class TaskFolder:
     def take_down(self) -> None:
         """Unmount and remove what only a running task needs."""
         mounts.unmount_below(self.path)
-        for spent in (self.inputs, self.output):
+        for spent in (self.inputs, self.output, self.path / "staged"):
             shutil.rmtree(spent, ignore_errors=True)
 
     def remove(self) -> None:

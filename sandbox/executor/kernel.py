@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import fail
-from sandbox.executor.contract import Task
+from sandbox.executor.contract import Limits
 from sandbox.executor.profile import CGROUP_PARENT, TMP, Place
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -82,12 +82,13 @@ def _mounts(pid: int) -> dict[str, tuple[set[str], str]]:
     for line in (PROC / str(pid) / "mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
         kind, _, options = right.split(" ", 2)
-        found[left.split()[4]] = (set(left.split()[5].split(",")), f"{kind} {options}")
+        fields = left.split()
+        found[fields[4]] = (set(fields[5].split(",")), f"{kind} {options}")
     return found
 
 
-def _expected(task: Task, place: Place) -> dict[str, Any]:
-    quota = round(task.limits.cpus * PERIOD_MICROSECONDS)
+def _expected(limits: Limits, place: Place) -> dict[str, Any]:
+    quota = round(limits.cpus * PERIOD_MICROSECONDS)
     return {
         "uid": [str(place.uid)] * 4,
         "gid": [str(place.uid)] * 4,
@@ -100,8 +101,8 @@ def _expected(task: Task, place: Place) -> dict[str, Any]:
         "inputs_read_only": True,
         "output_hardened_tmpfs": True,
         "tmp_hardened": True,
-        "memory": str(task.limits.memory_bytes // 4096 * 4096),
-        "pids": str(task.limits.pids),
+        "memory": str(limits.memory_bytes // 4096 * 4096),
+        "pids": str(limits.pids),
         "cpus": str(quota),
     }
 
@@ -137,19 +138,22 @@ def _observed(container: str, pid: int) -> dict[str, Any]:
     }
 
 
-def observe(task: Task, place: Place, container: str, pid: int, still: Callable[[], bool]) -> dict[str, Any]:
-    """Read the isolation of the running first process from the kernel and compare it with what is due.
+def observe(limits: Limits, place: Place, container: str, pid: int) -> dict[str, Any]:
+    """Read the isolation of a container's first process, which waits for its task, from the kernel.
 
-    Returns ``{"observed": True}`` or, when the task ended before it could be looked at (``still()`` says
-    whether it runs), ``{"observed": False}``. ISOLATION_UNAVAILABLE names what is not in force.
+    Returns ``{"observed": True}``. ISOLATION_UNAVAILABLE names what is not in force, or says that the
+    process cannot be looked at.
     """
     try:
         observed = _observed(container, pid)
     except (OSError, KeyError, ValueError):
-        if still():
-            raise fail("ISOLATION_UNAVAILABLE", missing="kernel: unreadable") from None
-        return {"observed": False}
-    missing = [name for name, due in _expected(task, place).items() if observed[name] != due]
-    if missing and still():
+        raise fail("ISOLATION_UNAVAILABLE", missing="kernel: unreadable") from None
+    missing = [name for name, due in _expected(limits, place).items() if observed[name] != due]
+    if missing:
         raise fail("ISOLATION_UNAVAILABLE", missing=", ".join(f"kernel: {name}" for name in missing))
-    return {"observed": not missing}
+    return {"observed": True}
+
+
+def shown_below(pid: int, folder: str) -> dict[str, set[str]]:
+    """Mount points below ``folder`` as process ``pid`` sees them -> their flags. OSError if it is gone."""
+    return {point: flags for point, (flags, _) in _mounts(pid).items() if point.startswith(f"{folder}/")}

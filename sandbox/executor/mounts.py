@@ -1,4 +1,4 @@
-"""Mount and unmount through libc: the three calls that a task's folder needs."""
+"""Mount and unmount through libc: the calls that a task's folder needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 # <sys/mount.h>
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
-MS_REMOUNT, MS_BIND, MS_PRIVATE = 32, 4096, 1 << 18
+MS_REMOUNT, MS_BIND, MS_PRIVATE, MS_SHARED = 32, 4096, 1 << 18, 1 << 20
 MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
 _HARDENED = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
@@ -35,11 +35,27 @@ def bind_read_only(source: Path, target: Path) -> None:
     _mount("", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY | _HARDENED)
 
 
+def bind_again(source: Path, target: Path) -> None:
+    """Show the mount at ``source`` at ``target`` as well, with the flags that it has.
+
+    The only way to bring a mount into a container that runs: a bind that is made read-only afterwards
+    shows itself *writable* in there, for what travels is its first state (measured; attacked in
+    tests/attack/test_late_inputs.py). So ``source`` must be hardened already (``bind_read_only``).
+    """
+    _mount(str(source), target, "", MS_BIND)
+
+
 def tmpfs(target: Path, *, size: int, inodes: int, uid: int) -> None:
     """An empty folder in memory with a hard quota: ``size`` bytes, ``inodes`` files and folders."""
     options = f"size={size},nr_inodes={inodes},uid={uid},gid={uid},mode=0700"
     _mount("sandbox", target, "tmpfs", _HARDENED, options)
     _mount("", target, "", MS_PRIVATE)
+
+
+def landing(target: Path, *, size: int) -> None:
+    """An empty folder in memory, root's, in which later mounts appear also for containers that see it."""
+    _mount("sandbox", target, "tmpfs", _HARDENED, f"size={size},mode=0755")
+    _mount("", target, "", MS_SHARED)
 
 
 def mounted_below(folder: Path) -> list[Path]:

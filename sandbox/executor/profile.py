@@ -17,7 +17,7 @@ from typing import Any
 
 from sandbox.core.errors import fail
 from sandbox.executor import codes as codes  # registers the error codes
-from sandbox.executor.contract import Task
+from sandbox.executor.contract import Limits, Shape
 
 ENTRY = ("python3", "-I", "-m", "sandbox.task")
 CGROUP_PARENT = "/sandbox"
@@ -78,8 +78,9 @@ READ_ONLY = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a task's container meets the host: its user, its two folders, the name of its house."""
+    """Where a container meets the host: its slot, its user, its two folders, the name of its house."""
 
+    slot: str
     uid: int
     inputs: Path
     output: Path
@@ -98,12 +99,12 @@ class Row:
     value: Any
 
 
-def uid_of(task_id: str) -> int:
-    """A user of its own for each task: no two tasks on a machine can signal or read each other.
+def uid_of(slot: str) -> int:
+    """A user of its own for each container: no two on a machine can signal or read each other.
 
     30 bits of the id's hash above the range of people and services; it names nobody on the host.
     """
-    return 0x40000000 + int.from_bytes(hashlib.sha256(task_id.encode()).digest()[:4], "big") % 0x30000000
+    return 0x40000000 + int.from_bytes(hashlib.sha256(slot.encode()).digest()[:4], "big") % 0x30000000
 
 
 def tmpfs_options(size: int, inodes: int) -> str:
@@ -111,9 +112,8 @@ def tmpfs_options(size: int, inodes: int) -> str:
     return f"rw,noexec,nosuid,nodev,size={size},nr_inodes={inodes},mode=1777"
 
 
-def ulimits(task: Task) -> list[dict[str, Any]]:
+def ulimits(limits: Limits) -> list[dict[str, Any]]:
     """Per-process bounds. ``cpu`` ends a burner even when nobody is left to watch the wall clock."""
-    limits = task.limits
     seconds = math.ceil(limits.seconds * max(1.0, limits.cpus)) + 30
     values = {
         "core": 0,
@@ -126,38 +126,34 @@ def ulimits(task: Task) -> list[dict[str, Any]]:
 
 
 def mounts(place: Place) -> list[dict[str, Any]]:
-    """The only two folders of the host that a container sees."""
+    """The only two folders of the host that a container sees. What is mounted in ``/in`` later appears
+    there (``rslave``), read-only as it was made; nothing travels the other way."""
+    shown = ((place.inputs, "/in", True, "rslave"), (place.output, "/out", False, "rprivate"))
     return [
         {
             "Type": "bind",
             "Source": str(source),
             "Target": target,
             "ReadOnly": read_only,
-            "BindOptions": {"Propagation": "rprivate"},
+            "BindOptions": {"Propagation": propagation},
         }
-        for source, target, read_only in ((place.inputs, "/in", True), (place.output, "/out", False))
+        for source, target, read_only, propagation in shown
     ]
 
 
-def labels(task: Task, place: Place) -> dict[str, str]:
-    """All that another process needs to wait for, stop or collect the task."""
-    return {
-        **task.labels,
-        "sandbox.task": task.id,
-        "sandbox.kind": task.kind,
-        "sandbox.space": place.space,
-        "sandbox.seconds": repr(task.limits.seconds),  # with the start time: the deadline
-    }
+def labels(place: Place) -> dict[str, str]:
+    """Whose container it is. What it is used for stands in its folder: it is made before its task."""
+    return {"sandbox.slot": place.slot, "sandbox.space": place.space}
 
 
-def rows(task: Task, place: Place) -> tuple[Row, ...]:
-    """Every guarantee of the container of ``task`` at ``place``."""
-    limits = task.limits
+def rows(shape: Shape, place: Place) -> tuple[Row, ...]:
+    """Every guarantee of a container of ``shape`` at ``place``."""
+    limits = shape.limits
     host = "HostConfig."
     return (
-        Row("image_by_digest", "Config.Image", task.image),
+        Row("image_by_digest", "Config.Image", shape.image),
         Row("user", "Config.User", f"{place.uid}:{place.uid}"),
-        Row("labels", "Config.Labels", labels(task, place)),
+        Row("labels", "Config.Labels", labels(place)),
         Row("no_volumes", "Config.Volumes", None),
         Row("no_terminal", "Config.Tty", False),
         Row("no_input_stream", "Config.OpenStdin", False),
@@ -195,7 +191,7 @@ def rows(task: Task, place: Place) -> tuple[Row, ...]:
         ),  # short of memory, the machine ends a task, not the engine
         Row("cpus", host + "NanoCpus", round(limits.cpus * 1e9)),
         Row("pids", host + "PidsLimit", limits.pids),
-        Row("ulimits", host + "Ulimits", ulimits(task)),
+        Row("ulimits", host + "Ulimits", ulimits(limits)),
         Row("cgroup_parent", host + "CgroupParent", CGROUP_PARENT),
         Row(
             "tmpfs",
@@ -213,9 +209,10 @@ def rows(task: Task, place: Place) -> tuple[Row, ...]:
     )
 
 
-def configuration(task: Task, place: Place, entry: tuple[str, ...] = ENTRY) -> dict[str, Any]:
+def configuration(shape: Shape, place: Place, entry: tuple[str, ...] = ENTRY) -> dict[str, Any]:
     """The body of the engine's create call."""
-    threads = str(max(1, math.ceil(task.limits.cpus)))
+    limits = shape.limits
+    threads = str(max(1, math.ceil(limits.cpus)))
     pools = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS")
     body: dict[str, Any] = {
         "Entrypoint": [],
@@ -228,10 +225,15 @@ def configuration(task: Task, place: Place, entry: tuple[str, ...] = ENTRY) -> d
             f"TMPDIR={TMP}",
             "LANG=C.UTF-8",
             *(f"{pool}={threads}" for pool in pools),
+            # what the probe inside tries to exceed (sandbox/task/probe.py)
+            f"SANDBOX_PIDS={limits.pids}",
+            f"SANDBOX_MEMORY={limits.memory_bytes}",
+            f"SANDBOX_TMP_BYTES={limits.tmp_bytes}",
+            f"SANDBOX_OUTPUT_BYTES={limits.output_bytes}",
         ],
         "HostConfig": {"Mounts": mounts(place)},
     }
-    for row in rows(task, place):
+    for row in rows(shape, place):
         section, name = row.path.split(".")
         target = body["HostConfig"] if section == "HostConfig" else body
         target[name] = row.value
@@ -258,14 +260,16 @@ def _plain(value: Any) -> Any:
     return value or None
 
 
-def verify(task: Task, place: Place, report: Mapping[str, Any]) -> dict[str, Any]:
+def verify(shape: Shape, place: Place, report: Mapping[str, Any]) -> dict[str, Any]:
     """Compare the engine's ``inspect`` answer with what was asked; returns the verified properties.
 
     ISOLATION_UNAVAILABLE names every guarantee that does not stand as asked.
     """
-    checked = {row.name: (_plain(row.value), _plain(at(report, row.path))) for row in rows(task, place)}
-    checked["image"] = (task.image, report.get("Image"))
-    granted = [(m["Target"], m["Source"], not m["ReadOnly"], "rprivate") for m in mounts(place)]
+    checked = {row.name: (_plain(row.value), _plain(at(report, row.path))) for row in rows(shape, place)}
+    checked["image"] = (shape.image, report.get("Image"))
+    granted = [
+        (m["Target"], m["Source"], not m["ReadOnly"], m["BindOptions"]["Propagation"]) for m in mounts(place)
+    ]
     shown = [(m["Destination"], m["Source"], m["RW"], m["Propagation"]) for m in report.get("Mounts", [])]
     checked["only_granted_mounts"] = (granted, sorted(shown))
     networks = at(report, "NetworkSettings.Networks") or {}
@@ -273,7 +277,7 @@ def verify(task: Task, place: Place, report: Mapping[str, Any]) -> dict[str, Any
     missing = [name for name, (asked, got) in checked.items() if asked != got]
     if missing:
         raise fail("ISOLATION_UNAVAILABLE", missing=", ".join(missing))
-    verified = {row.name: row.value for row in rows(task, place) if row.name not in _NOT_TOLD}
+    verified = {row.name: row.value for row in rows(shape, place) if row.name not in _NOT_TOLD}
     seccomp = hashlib.sha256(SECCOMP.encode()).hexdigest()
     return {**verified, "no_new_privileges": True, "seccomp_sha256": seccomp, "only_granted_mounts": True}
 

@@ -9,13 +9,13 @@ import hashlib
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
 from sandbox.executor import folders
-from sandbox.executor.contract import End, Input, Outcome, Task, TaskKind
+from sandbox.executor.contract import End, Input, Outcome, Shape, Task, TaskKind
 from sandbox.executor.folders import TaskFolder
 
 # (params, /in, /out/files) -> report: what a room behind ``python -m sandbox.task`` is.
@@ -123,6 +123,9 @@ class StubExecutor:
         if not self.root.exists():
             return []
         return sorted(path.name for path in self.root.iterdir() if path.name != folders.LOCKS)
+
+    def prepare(self, wanted: Sequence[Shape]) -> None:
+        """Nothing is ever ready: a room starts at once."""
 
     def image(self, name: str) -> str:
         """A made-up digest for "job" and "check"."""

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
+from sandbox.task.waiting import until_claimed
 
 Room = Callable[[dict[str, Any], Path, Path], dict[str, Any]]
 
@@ -34,6 +35,8 @@ ROOMS = {
     "job": "sandbox.task.job",
     "check": "sandbox.egress.task",
 }
+# What a container imports while it waits for its task, beside the rooms: seconds that no task waits for.
+AHEAD = (*ROOMS.values(), "sandbox.task.sql_job", "duckdb")
 
 
 def room_of(kind: object) -> Room:
@@ -84,6 +87,7 @@ def main() -> int:
     out = Path(os.environ.get("SANDBOX_OUT", "/out"))
     files = out / "files"
     status = 0
+    until_claimed(inputs, out, AHEAD)
     try:
         files.mkdir(parents=True, exist_ok=True)
         kind, params = read_task(inputs)

@@ -15,7 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from sandbox.executor import kernel, mounts
+from sandbox.executor import kernel, mounts, slots
 from sandbox.executor.contract import End, Input, Outcome, Task
 from tests.plugins.engine import PROBE_ENTRY, SLEEP, ProbeExecutor, begun, containers, in_background, until
 
@@ -40,7 +40,7 @@ open("/out/files/result.csv", "w").write("y\\n2\\n")
     assert outcome.exit_code == 0
     assert outcome.report == {
         "task": ["id", "kind", "params"],
-        "inputs": ["one.txt", "rows", "task.json"],
+        "inputs": ["go", "one.txt", "rows", "task.json"],
         "read": "x\n1\nsingle file",
     }
     assert (outcome.files / "result.csv").read_text() == "y\n2\n"
@@ -176,7 +176,7 @@ def test_a_crash_before_the_start_is_repeated_from_the_beginning(prober: ProbeEx
     half = prober.root / task.id / "in"
     half.mkdir(parents=True)
     (half / "left-over").touch()
-    assert prober.run(task).report == {"inputs": ["task.json"]}
+    assert prober.run(task).report == {"inputs": ["task.json", "go"]}
 
 
 def test_a_crash_while_collecting_is_repeated(prober: ProbeExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +224,8 @@ def test_a_task_stopped_before_its_start_is_never_started(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(ProbeExecutor, "_start", crash)
+        patch.setattr(slots, "bring", crash)
+        patch.setattr(ProbeExecutor, "_clear", lambda *_: None)  # as if killed: nothing is tidied up
         with pytest.raises(KeyboardInterrupt):
             prober.run(task)
     prober.stop(task.id)
@@ -266,7 +267,7 @@ def test_discard_leaves_nothing(prober: ProbeExecutor, engine_api: docker.APICli
         assert prober.known() == []
         assert containers(engine_api, prober) == []
         assert mounts.mounted_below(prober.root) == []
-        assert list(prober.root.rglob("*")) == [prober.root / ".locks"]
+        assert sorted(prober.root.rglob("*")) == [prober.root / ".locks", prober.root / ".slots"]
     assert (tmp_path / "data/rows.csv").read_text() == "a\n"
     assert future.result(timeout=10).end is End.LOST
 

@@ -13,10 +13,10 @@ import pytest
 
 from sandbox.core.errors import Unavailable
 from sandbox.executor import kernel, mounts, profile
-from sandbox.executor.contract import Task, TaskKind
+from sandbox.executor.contract import Limits
 
-TASK = Task("some-task", TaskKind.JOB, f"sha256:{'a' * 64}", {})
-PLACE = profile.Place(1 << 30, Path("/in"), Path("/out"), "space")
+LIMITS = Limits()
+PLACE = profile.Place("slot-1-2-3", 1 << 30, Path("/in"), Path("/out"), "space")
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_what_cannot_be_killed_in_time_is_said_so(
 
 def test_an_ordinary_process_of_the_host_is_refused_with_all_that_it_lacks() -> None:
     with pytest.raises(Unavailable) as caught:
-        kernel.observe(TASK, PLACE, "no-such-container", os.getpid(), lambda: True)
+        kernel.observe(LIMITS, PLACE, "no-such-container", os.getpid())
     assert caught.value.code == "ISOLATION_UNAVAILABLE"
     lacks = {name.strip().removeprefix("kernel: ") for name in caught.value.details["missing"].split(",")}
     assert lacks >= {
@@ -77,16 +77,11 @@ def test_an_ordinary_process_of_the_host_is_refused_with_all_that_it_lacks() -> 
     }  # fmt: skip
 
 
-def test_a_process_that_is_gone_was_not_observed_unless_it_should_run() -> None:
+def test_a_process_that_is_gone_is_not_believed_to_be_isolated() -> None:
     gone = 2**22 + 1  # beyond the largest process id
-    assert kernel.observe(TASK, PLACE, "x", gone, lambda: False) == {"observed": False}
     with pytest.raises(Unavailable) as caught:
-        kernel.observe(TASK, PLACE, "x", gone, lambda: True)
+        kernel.observe(LIMITS, PLACE, "x", gone)
     assert caught.value.details["missing"] == "kernel: unreadable"
-
-
-def test_a_process_that_ended_while_it_was_looked_at_was_not_observed() -> None:
-    assert kernel.observe(TASK, PLACE, "x", os.getpid(), lambda: False) == {"observed": False}
 
 
 def test_a_mount_that_stays_is_an_error_and_nothing_below_it_is_removed(

@@ -16,6 +16,7 @@ from sandbox.executor import docker as docker_executor
 from sandbox.executor import kernel, mounts, profile
 from sandbox.executor.contract import End, Input, Limits, Task, TaskKind
 from sandbox.executor.docker import DockerExecutor
+from sandbox.executor.folders import TaskFolder
 from tests.plugins.engine import SLEEP, ProbeExecutor, containers, in_background
 
 
@@ -38,7 +39,8 @@ def test_every_listed_property_of_the_container_holds(
     report = engine_api.inspect_container(container["Id"])
     prober.stop(task.id)
     host, config = report["HostConfig"], report["Config"]
-    uid = profile.uid_of(task.id)
+    slot = config["Labels"]["sandbox.slot"]
+    uid = profile.uid_of(slot)
     assert report["Image"] == task.image
     assert list(report["NetworkSettings"]["Networks"]) == ["none"]
     assert host["NetworkMode"] == "none"
@@ -61,15 +63,13 @@ def test_every_listed_property_of_the_container_holds(
     assert not report["LogPath"]
     assert not host["Devices"]
     assert not host["Binds"]
-    task_folder = prober.root / task.id
-    assert sorted((m["Source"], m["Destination"], m["RW"]) for m in report["Mounts"]) == [
-        (str(task_folder / "in"), "/in", False),
-        (str(task_folder / "out"), "/out", True),
+    made_at = prober.root / ".slots" / slot  # since then renamed to the task's folder
+    assert sorted((m["Source"], m["Destination"], m["RW"], m["Propagation"]) for m in report["Mounts"]) == [
+        (str(made_at / "in"), "/in", False, "rslave"),
+        (str(made_at / "out"), "/out", True, "rprivate"),
     ]
     assert not [m for m in report["Mounts"] if "docker.sock" in m["Source"]]
-    assert config["Labels"]["sandbox.task"] == task.id
-    assert config["Labels"]["sandbox.agreement"] == "ag-1"
-    assert float(config["Labels"]["sandbox.seconds"]) == task.limits.seconds
+    assert set(config["Labels"]) == {"sandbox.slot", "sandbox.space"}
     outcome = future.result(timeout=10)
     assert outcome.isolation["kernel"] == {"observed": True}
     assert len(outcome.config_sha256) == 64
@@ -127,7 +127,7 @@ def test_an_engine_that_cannot_create_or_start_is_refused(
     with_row(profile.Row("runtime", "HostConfig.Runtime", "no-such-runtime"))
     assert refused(prober, prober.task("pass")) == "create"
     with_row(profile.Row("oom_first", "HostConfig.OomScoreAdj", 500))
-    monkeypatch.setattr(prober, "entry", ("/no/such/program",))
+    monkeypatch.setattr(prober.slots, "entry", ("/no/such/program",))
     assert refused(prober, prober.task("pass")) == "start"
 
 
@@ -145,7 +145,7 @@ def test_images_are_known_by_digest_only_and_never_pulled(
     executor: DockerExecutor, engine_api: docker.APIClient
 ) -> None:
     before = {image["Id"] for image in engine_api.images(all=True)}
-    for name in ("python", "no-such", "../x", "job:latest"):
+    for name in ("nothing", "no-such", "../x", "job:latest"):
         with pytest.raises(Invalid) as caught:
             executor.image(name)
         assert caught.value.code == "IMAGE_UNKNOWN"
@@ -162,7 +162,6 @@ def test_an_engine_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     for call in (
         lambda: executor.image("job"),
         lambda: executor.running(),
-        lambda: executor.known(),
         lambda: executor.run(Task("any-task", TaskKind.JOB, f"sha256:{'0' * 64}", {})),
     ):
         with pytest.raises(Unavailable) as caught:
@@ -176,11 +175,11 @@ def test_an_engine_that_is_away_for_a_moment_is_waited_for(
     task = prober.task(SLEEP.format(seconds=2))
     true, calls = prober._report, []
 
-    def sometimes(api: docker.APIClient, task_id: str) -> dict[str, Any] | None:
-        calls.append(task_id)
-        if len(calls) in (2, 3):  # the first two looks of the wait
+    def sometimes(api: docker.APIClient, folder: TaskFolder) -> dict[str, Any] | None:
+        calls.append(folder)
+        if len(calls) in (1, 2):  # the first two looks of the wait
             raise docker_executor.requests.ConnectionError
-        return true(api, task_id)
+        return true(api, folder)
 
     monkeypatch.setattr(prober, "_report", sometimes)
     assert prober.run(task).end is End.SUCCEEDED

@@ -22,6 +22,9 @@ PROBE_ENTRY = (
     "-c",
     """
 import json, os, sys, time
+from pathlib import Path
+from sandbox.task.waiting import until_claimed
+until_claimed(Path("/in"), Path("/out"))
 params = json.load(open("/in/task.json"))["params"]
 report = {}
 exec(compile(params["code"], "probe", "exec"))

@@ -11,30 +11,30 @@ import pytest
 
 from sandbox.core.errors import Unavailable
 from sandbox.executor import profile
-from sandbox.executor.contract import Limits, Task, TaskKind
+from sandbox.executor.contract import Limits, Shape
 
-PLACE = profile.Place(1 << 30, Path("/root-of-tasks/t/in"), Path("/root-of-tasks/t/out"), "space")
-TASK = Task(
-    "some-task", TaskKind.JOB, f"sha256:{'a' * 64}", {}, limits=Limits(cpus=1.5), labels={"sandbox.job": "j"}
+PLACE = profile.Place(
+    "slot-1-2-3", 1 << 30, Path("/root-of-tasks/t/in"), Path("/root-of-tasks/t/out"), "space"
 )
-ROWS = profile.rows(TASK, PLACE)
+SHAPE = Shape(f"sha256:{'a' * 64}", Limits(cpus=1.5))
+ROWS = profile.rows(SHAPE, PLACE)
 
 
-def report_of(task: Task) -> dict[str, Any]:
+def report_of(shape: Shape) -> dict[str, Any]:
     """What an honest engine reports of a container made as asked."""
-    body = copy.deepcopy(profile.configuration(task, PLACE))
+    body = copy.deepcopy(profile.configuration(shape, PLACE))
     host = body.pop("HostConfig")
     shown = [
         {
             "Source": m["Source"],
             "Destination": m["Target"],
             "RW": not m["ReadOnly"],
-            "Propagation": "rprivate",
+            "Propagation": m["BindOptions"]["Propagation"],
         }
         for m in host["Mounts"]
     ]
     return {
-        "Image": task.image,
+        "Image": shape.image,
         "Config": body,
         "HostConfig": host,
         "Mounts": shown,
@@ -45,30 +45,30 @@ def report_of(task: Task) -> dict[str, Any]:
 def missing(report: dict[str, Any]) -> str:
     """What ``verify`` says is missing from ``report``."""
     with pytest.raises(Unavailable) as caught:
-        profile.verify(TASK, PLACE, report)
+        profile.verify(SHAPE, PLACE, report)
     assert caught.value.code == "ISOLATION_UNAVAILABLE"
     return str(caught.value.details["missing"])
 
 
 def test_an_honest_report_is_accepted_and_told() -> None:
-    told = profile.verify(TASK, PLACE, report_of(TASK))
+    told = profile.verify(SHAPE, PLACE, report_of(SHAPE))
     assert told["no_network"] == "none"
-    assert told["memory"] == TASK.limits.memory_bytes
+    assert told["memory"] == SHAPE.limits.memory_bytes
     assert told["cpus"] == 1_500_000_000
     assert len(told["seccomp_sha256"]) == 64
     json.dumps(told)
 
 
 def test_the_engine_may_spell_nothing_as_it_likes_and_order_ulimits() -> None:
-    report = report_of(TASK)
+    report = report_of(SHAPE)
     report["HostConfig"] |= {"Binds": [], "PidMode": "", "OomKillDisable": False, "ExtraHosts": []}
     report["HostConfig"]["Ulimits"].reverse()
-    profile.verify(TASK, PLACE, report)
+    profile.verify(SHAPE, PLACE, report)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 def test_each_row_that_came_out_differently_is_refused_by_name(row: profile.Row) -> None:
-    report = report_of(TASK)
+    report = report_of(SHAPE)
     section, key = row.path.split(".")
     report[section][key] = "something else"
     assert missing(report) == row.name
@@ -76,23 +76,23 @@ def test_each_row_that_came_out_differently_is_refused_by_name(row: profile.Row)
 
 @pytest.mark.parametrize("row", [r for r in ROWS if r.value], ids=[r.name for r in ROWS if r.value])
 def test_each_row_that_the_engine_dropped_is_refused_by_name(row: profile.Row) -> None:
-    report = report_of(TASK)
+    report = report_of(SHAPE)
     section, key = row.path.split(".")
     del report[section][key]
     assert missing(report) == row.name
 
 
 def test_another_image_mount_or_network_is_refused() -> None:
-    other = report_of(TASK) | {"Image": f"sha256:{'b' * 64}"}
+    other = report_of(SHAPE) | {"Image": f"sha256:{'b' * 64}"}
     assert missing(other) == "image"
     socket = {"Source": "/run/x.sock", "Destination": "/x.sock", "RW": True, "Propagation": "rprivate"}
-    more = report_of(TASK)
+    more = report_of(SHAPE)
     more["Mounts"].append(socket)
     assert missing(more) == "only_granted_mounts"
-    writable = report_of(TASK)
+    writable = report_of(SHAPE)
     writable["Mounts"][0]["RW"] = True
     assert missing(writable) == "only_granted_mounts"
-    bridged = report_of(TASK) | {"NetworkSettings": {"Networks": {"none": {}, "bridge": {}}}}
+    bridged = report_of(SHAPE) | {"NetworkSettings": {"Networks": {"none": {}, "bridge": {}}}}
     assert missing(bridged) == "only_network_none"
 
 
@@ -105,18 +105,18 @@ def test_users_are_far_from_the_host_s_and_differ() -> None:
 
 
 def test_the_hash_of_a_configuration_tells_them_apart() -> None:
-    one = profile.configuration(TASK, PLACE)
+    one = profile.configuration(SHAPE, PLACE)
     assert profile.sha256_of(one) == profile.sha256_of(copy.deepcopy(one))
     assert profile.sha256_of(one) != profile.sha256_of(one | {"Cmd": ["other"]})
 
 
 def test_the_entry_is_the_task_s_room_and_nothing_else() -> None:
-    assert profile.configuration(TASK, PLACE)["Cmd"] == ["python3", "-I", "-m", "sandbox.task"]
+    assert profile.configuration(SHAPE, PLACE)["Cmd"] == ["python3", "-I", "-m", "sandbox.task"]
 
 
-def test_a_task_s_labels_cannot_take_the_place_of_ours() -> None:
-    task = Task("some-task", TaskKind.JOB, TASK.image, {}, labels={"sandbox.task": "another"})
-    assert profile.labels(task, PLACE)["sandbox.task"] == "some-task"
+def test_a_container_tells_whose_it_is_and_not_what_for() -> None:
+    """It is made before its task is known; nothing of a task stands on it."""
+    assert profile.labels(PLACE) == {"sandbox.slot": "slot-1-2-3", "sandbox.space": "space"}
 
 
 NEVER = set(

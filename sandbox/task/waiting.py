@@ -1,0 +1,52 @@
+"""A container started ahead of its task: probe, import, say so, wait without data.
+
+Two pipes with names, made by the executor, are the whole protocol. Into ``/out/.ready`` goes one JSON
+object ``{"probe": {attempt: answer}, "imported": [module, ...]}``; then something is read from
+``/in/go``, which the executor writes when it has hung the inputs below ``/in`` and looked at them from
+outside. Where there is no ``.ready`` (a test, another executor) nothing is waited for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import select
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from sandbox.task.probe import attempt
+
+READY, GO = ".ready", "go"
+IDLE_SECONDS = 1800  # nobody wants this container any more: its executor was killed and did not come back
+
+
+def warm(modules: Iterable[str]) -> list[str]:
+    """Import what is there; an image holds only what its kinds of task need."""
+    found = []
+    for name in modules:
+        with suppress(ImportError):
+            importlib.import_module(name)
+            found.append(name)
+    return found
+
+
+def until_claimed(inputs: Path, out: Path, modules: Iterable[str] = ()) -> None:
+    """Return when there is a task in ``inputs``; SystemExit if none comes for half an hour."""
+    ready = out / READY
+    try:
+        if not stat.S_ISFIFO(ready.lstat().st_mode):
+            return
+    except FileNotFoundError:
+        return
+    probe = attempt()  # before the imports: it forks, and a small process forks fast
+    answer = json.dumps({"probe": probe, "imported": warm(modules)})
+    go = os.open(inputs / GO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    ready.write_text(answer, encoding="utf-8")
+    poll = select.poll()
+    poll.register(go, select.POLLIN)
+    if not poll.poll(IDLE_SECONDS * 1000):
+        raise SystemExit(1)
+    os.close(go)
