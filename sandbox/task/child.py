@@ -2,16 +2,19 @@
 
 A script and not a module: it imports nothing of ours, so that the code it runs meets a plain
 interpreter. On an error it writes ``{"class", "line"}`` to the inherited descriptor, which the parent
-holds to a closed vocabulary (``classes.py``); the error's text goes nowhere.
+holds to a closed vocabulary (``classes.py``); the error's text goes to the sealed log and nowhere else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib.util
 import json
 import os
 import runpy
 import sys
+import traceback
 from pathlib import Path
 from types import TracebackType
 
@@ -26,6 +29,25 @@ def line_in(entry: str, error: BaseException, trace: TracebackType | None) -> in
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
+
+
+# errno -> the limit that was hit, in the words of classes.LIMITS
+LIMITS = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EMFILE: "too_many_files",
+    errno.ENFILE: "too_many_files",
+    errno.EFBIG: "SIGXFSZ",
+}
+
+
+def limit_of(error: BaseException) -> str | None:
+    """The limit that an error of the operating system tells of; a fork or thread too many is one as well."""
+    if isinstance(error, BlockingIOError) or (
+        isinstance(error, RuntimeError) and str(error) == "can't start new thread"
+    ):
+        return "too_many_processes"
+    return LIMITS.get(error.errno or 0) if isinstance(error, OSError) else None
 
 
 def provide(name: str, file: Path) -> None:
@@ -50,8 +72,10 @@ def main(code: str, entry: str, descriptor: int) -> int:
     except BaseException as error:  # SystemExit and KeyboardInterrupt are ends like any other
         if isinstance(error, SystemExit) and error.code in (None, 0):
             return 0
+        with contextlib.suppress(Exception):  # the code may have closed or replaced its streams
+            traceback.print_exception(error)  # into the sealed log
         told = {
-            "class": type(error).__name__,
+            "class": limit_of(error) or type(error).__name__,
             "line": line_in(script, error, error.__traceback__),
         }
         os.write(descriptor, json.dumps(told).encode()[:4096])

@@ -39,8 +39,25 @@ EmptyDataError IntCastingNaNError InvalidIndexError MergeError OutOfBoundsDateti
 UndefinedVariableError UnsupportedFunctionCall
 """
 
+# our own words: refused before the first statement ran
+REFUSED = frozenset({"SQL_STATEMENT", "SQL_FUNCTION", "SQL_TABLE"})
+# how a process ended that a signal ended
+SIGNALS = frozenset(["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV", "SIGSYS", "SIGTERM"])
+# which limit was hit: the ends of a task by its executor, and what its own kernel said
+LIMITS = {
+    "timed_out": "wall_clock",
+    "out_of_memory": "memory",
+    "SIGXCPU": "cpu_time",
+    "SIGXFSZ": "file_size",
+    "disk_full": "output",
+    "too_many_processes": "processes",
+    "too_many_files": "open_files",
+}
+
 UNNAMED = "Exception"
-CLASSES = frozenset({UNNAMED, *f"{_BUILTIN} {_DUCKDB} {_POLARS} {_ARROW} {_PANDAS}".split()})
+EXCEPTIONS = frozenset({UNNAMED, *f"{_BUILTIN} {_DUCKDB} {_POLARS} {_ARROW} {_PANDAS}".split()})
+# what a job may say of itself: that its time was over only the executor can say
+CLASSES = EXCEPTIONS | REFUSED | SIGNALS | (LIMITS.keys() - {"timed_out"})
 
 
 def clean_error(told: Any, entry: str, lines: int) -> dict[str, Any]:

@@ -20,6 +20,21 @@ define(
         "输出 {path} 超过 {limit} 字节；请汇总后再输出。",
         "Output {path} is larger than {limit} bytes; aggregate it.",
     ),
+    SQL_STATEMENT=(
+        "{file} 第 {line} 行：作业只读，不能执行 {what}；只允许 SELECT 和 CREATE TABLE/VIEW/MACRO … AS 查询"
+        "（PIVOT 须用 IN 列出取值；CREATE 的开头不能有注释）。",
+        "{file} line {line}: a job reads and does not {what}; only SELECT and CREATE TABLE/VIEW/MACRO … AS a "
+        "query (a PIVOT with its values listed by IN; no comment in the head of a CREATE).",
+    ),
+    SQL_FUNCTION=(
+        "{file} 第 {line} 行：作业不能用函数 {what}；请只用作业的输入和计算函数。",
+        "{file} line {line}: function {what} is none for a job; use its inputs and functions that calculate.",
+    ),
+    SQL_TABLE=(
+        "{file} 第 {line} 行：“{what}”不是作业的输入或您建的表；请只用 job.yaml 里 inputs 的名字。",
+        "{file} line {line}: “{what}” is neither an input nor a table of yours; use the names in inputs of "
+        "job.yaml.",
+    ),
     TASK_MALFORMED=(
         "任务说明缺少或写错了“{field}”；请修正后再提交。",
         "The task's description lacks “{field}” or has it wrong; mend it and submit again.",

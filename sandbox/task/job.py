@@ -11,6 +11,9 @@ Returns ``{"ok": true, "outputs": [{"path", "bytes"}], "timing"}``. A job whose 
 missing and too large outputs are refusals, after which nothing is kept; the name of an undeclared file
 is not told, for code that has seen the data chose it.
 
+What the code prints goes to the sealed log ``/out/log.txt`` (``log.py``). With ``"log": true`` in the
+params a copy of it is the output ``log.md`` as well, and leaves or does not leave as any other.
+
 For the control plane the whole report is hearsay: a Python job shares the container with us.
 ``timing`` is in seconds: ``user_start`` from the start of the task's process to the first moment of
 user code, ``user_seconds`` from there to its end.
@@ -18,8 +21,10 @@ user code, ``user_seconds`` from there to its end.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
@@ -27,6 +32,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sandbox.core.errors import fail
+from sandbox.task.log import LOG_BYTES, LOG_FILE, LOG_OUTPUT, SealedLog
 
 DEFAULT_BYTES = 64 << 20  # of one output, when none is declared; the container's quota stands above
 OUTPUT = re.compile(r"\w[\w.-]{0,99}")
@@ -51,6 +57,7 @@ def _outputs(params: dict[str, Any], inputs: list[str]) -> dict[str, int]:
         if not isinstance(path, str):
             raise fail("TASK_MALFORMED", field="outputs")
         taken = {name.casefold() for name in inputs} if params.get("language") == "sql" else set()
+        taken |= {Path(LOG_OUTPUT).stem} if params.get("log") is True else set()
         name = PurePosixPath(path)
         if (
             not OUTPUT.fullmatch(path)
@@ -122,18 +129,19 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     names = _inputs(params, data)
     limits = _outputs(params, names)
     entry = _entry(params, code)
-    with tempfile.TemporaryDirectory(prefix="job-") as folder:
+    log, sealed = SealedLog(out.parent / LOG_FILE), out.parent / LOG_FILE
+    with contextlib.closing(log), tempfile.TemporaryDirectory(prefix="job-") as folder:
         # Imported before the clock: what our own libraries take is our overhead, not the user's time.
         if params["language"] == "sql":
             from sandbox.task.sql_job import run_sql
 
             start = since_start()
-            error = run_sql(code, entry, data, names, list(limits), out, Path(folder))
+            error = run_sql(code, entry, data, names, list(limits), out, Path(folder), log)
         else:
             from sandbox.task.python_job import run_python
 
             start = since_start()
-            error = run_python(code, entry, data, out, Path(folder))
+            error = run_python(code, entry, data, out, Path(folder), log)
         timing = {
             "user_start": round(start, 3),
             "user_seconds": round(since_start() - start, 3),
@@ -147,4 +155,8 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
             "error": error,
             "timing": timing,
         }
+    if params.get("log") is True:
+        with contextlib.suppress(OSError):  # a full output folder: the log is then a missing output
+            shutil.copyfile(sealed, out / LOG_OUTPUT, follow_symlinks=False)
+        limits[LOG_OUTPUT] = LOG_BYTES
     return {"ok": True, "outputs": collect(out, limits), "timing": timing}

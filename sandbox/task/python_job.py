@@ -1,4 +1,9 @@
-"""Runs a Python job in a child process and leaves none of its processes behind."""
+"""Runs a Python job in a child process and leaves none of its processes behind.
+
+The child runs as the same user as we do, so this process closes itself first: as it is not dumpable, its
+environment, memory and open files below /proc are the kernel's alone, and it ignores the signals that a
+child could send it. Tracing and process_vm_writev are not among the allowed system calls.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.task.classes import clean_error
+from sandbox.task.log import SealedLog
 
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _KEPT = (
     "PATH",
@@ -70,12 +77,48 @@ def _told(descriptor: int) -> Any:
         return None
 
 
-def run_python(code: Path, entry: str, data: Path, out: Path, scratch: Path) -> dict[str, Any] | None:
-    """Run ``code/entry`` on the views in ``data``; outputs go to ``out``. None when it ended well, else
-    the error in closed vocabulary (``classes.clean_error``). Its standard streams go nowhere."""
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+def _shut() -> None:
+    """Close this process to its children: see the module's text."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+# Where a container's kernel counts the processes that it ended for want of memory: cgroup v2, v1.
+_KILLS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
+
+
+def _memory_kills() -> int:
+    """How many processes of this container were ended for want of memory; 0 where nobody counts."""
+    for path in _KILLS:
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(path).read_text().splitlines():
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    return 0
+
+
+def _ended(status: int, told: Any) -> Any:
+    """What to tell of a child that ended with ``status``: its own words, or the signal that ended it."""
+    if status >= 0:
+        return told
+    if status == -signal.SIGKILL and _memory_kills():
+        return {"class": "out_of_memory"}
+    return {"class": signal.Signals(-status).name} if -status in set(signal.Signals) else None
+
+
+def run_python(
+    code: Path, entry: str, data: Path, out: Path, scratch: Path, log: SealedLog
+) -> dict[str, Any] | None:
+    """Run ``code/entry`` on the views in ``data``; outputs go to ``out``, what it prints to ``log``.
+
+    None when it ended well, else the error in closed vocabulary (``classes.clean_error``).
+    """
+    _shut()
     before = set(_children())
     ours, theirs = os.pipe()
+    printed, printing = os.pipe()
+    ignored = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         child = subprocess.Popen(  # noqa: S603  running it is the task; the container is the wall
             [
@@ -87,19 +130,23 @@ def run_python(code: Path, entry: str, data: Path, out: Path, scratch: Path) -> 
                 str(theirs),
             ],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=printing,
+            stderr=printing,
             cwd=scratch,
             env=_environment(data, out, scratch),
             pass_fds=(theirs,),
             start_new_session=True,
         )
+        os.close(printing)
+        log.drain(printed)
         status = child.wait()
         _reap(before)
         if status == 0:
             return None
         lines = (code / entry).read_bytes().count(b"\n") + 1
-        return clean_error(_told(ours), entry, lines)
+        return clean_error(_ended(status, _told(ours)), entry, lines)
     finally:
         os.close(ours)
         os.close(theirs)
+        for one, handler in ignored.items():
+            signal.signal(one, handler)

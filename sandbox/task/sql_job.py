@@ -13,8 +13,10 @@ from typing import Any
 
 import duckdb
 
-from sandbox.core.errors import fail
+from sandbox.core.errors import SandboxError, fail
 from sandbox.task.classes import clean_error
+from sandbox.task.log import SealedLog
+from sandbox.task.statements import hold, split
 from sandbox.workspace.duck import identifier, literal, locked
 
 FORMATS = {
@@ -25,18 +27,18 @@ FORMATS = {
 _PARSER_LINE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 
-def _statements(script: str) -> list[tuple[int, duckdb.Statement]]:
-    """Each statement with the line of the script on which it starts."""
-    found, position = [], 0
-    for statement in duckdb.extract_statements(script):
-        start = script.index(statement.query, position)
-        position = start + len(statement.query)
-        found.append((script.count("\n", 0, start) + 1, statement))
-    return found
+class Script:
+    """The developer's script: turns what went wrong into closed words, and its text into the sealed log."""
 
+    def __init__(self, entry: str, text: str, log: SealedLog) -> None:
+        self.entry, self.text, self.log = entry, text, log
+        self.lines = text.count("\n") + 1
 
-def _told(error: Exception, line: int | None, entry: str, lines: int) -> dict[str, Any]:
-    return clean_error({"class": type(error).__name__, "line": line}, entry, lines)
+    def told(self, error: Exception, line: int | None) -> dict[str, Any]:
+        """The closed words; ``line`` is where the statement starts."""
+        self.log.say(f"{self.entry}:{line or '?'}: {type(error).__name__}: {error}")
+        name = error.code if isinstance(error, SandboxError) else type(error).__name__
+        return clean_error({"class": name, "line": line}, self.entry, self.lines)
 
 
 def run_sql(
@@ -47,19 +49,43 @@ def run_sql(
     outputs: list[str],
     out: Path,
     scratch: Path,
+    log: SealedLog,
 ) -> dict[str, Any] | None:
     """Run the script ``code/entry``. None when it ended well, else the error in closed vocabulary.
 
-    The line is where the failing statement starts (a parser error's own line: no data was read yet).
+    The whole script is held to the statement list first (``statements.py``); nothing of it has run and no
+    data has been opened when it is refused. The line is where the failing statement starts.
     Raises MISSING_OUTPUT when the script left no table for a declared output.
     """
-    views = {name: (data / f"{name}.parquet").absolute() for name in inputs}
-    targets = {path: (out / path).absolute() for path in outputs}
     try:
-        script = (code / entry).read_text(encoding="utf-8-sig")
+        script = Script(entry, (code / entry).read_text(encoding="utf-8-sig"), log)
     except UnicodeDecodeError as error:
         return clean_error({"class": type(error).__name__}, entry, 0)
-    lines = script.count("\n") + 1
+    try:
+        statements = split(script.text)
+        hold(statements, entry)
+    except SandboxError as refusal:
+        return script.told(refusal, refusal.details["line"])
+    except (duckdb.Error, ValueError) as error:
+        # a parser's error has a line of its own: nothing had been read by then
+        place = _PARSER_LINE.search(str(error))
+        return script.told(error, int(place[1]) if place else None)
+    return execute(script, statements, data, inputs, outputs, out, scratch)
+
+
+def execute(
+    script: Script,
+    statements: list[tuple[int, duckdb.Statement]],
+    data: Path,
+    inputs: list[str],
+    outputs: list[str],
+    out: Path,
+    scratch: Path,
+) -> dict[str, Any] | None:
+    """Run the statements in a locked database, then write the outputs. As ``run_sql``; it asks no list, so
+    that a test can see what the engine itself refuses."""
+    views = {name: (data / f"{name}.parquet").absolute() for name in inputs}
+    targets = {path: (out / path).absolute() for path in outputs}
     with locked([*views.values(), *targets.values()], scratch) as connection:
         for name, path in views.items():
             connection.execute(
@@ -67,13 +93,11 @@ def run_sql(
             )
         line: int | None = None
         try:
-            for start, statement in _statements(script):
+            for start, statement in statements:
                 line = start
                 connection.execute(statement)
         except (duckdb.Error, RuntimeError, ValueError) as error:
-            if line is None and (match := _PARSER_LINE.search(str(error))):
-                line = int(match[1])
-            return _told(error, line, entry, lines)
+            return script.told(error, line)
         for declared, target in targets.items():
             stem = Path(declared).stem
             known = connection.execute(
@@ -88,5 +112,5 @@ def run_sql(
                     f"({FORMATS[target.suffix]}, USE_TMP_FILE false)"
                 )
             except (duckdb.Error, RuntimeError) as error:
-                return _told(error, None, entry, lines)  # a view fails here, no statement of the script does
+                return script.told(error, None)  # a view fails here, no statement of the script does
     return None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import json
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sandbox.core.errors import SandboxError
+from sandbox.egress.readers.sniff import sniff
 from sandbox.task import job
+from sandbox.task.log import LOG_BYTES, TITLE
 
 SECRET = "520102199001011234"
 
@@ -50,6 +54,10 @@ class Bench:
         assert report["details"] == {"file": error["file"], "line": error["line"], "cls": error["class"]}
         return error
 
+    def log(self) -> str:
+        """The sealed log."""
+        return (self.root / "log.txt").read_text(encoding="utf-8")
+
     def refused(self, text: str, *outputs: str, language: str = "python", **params: Any) -> SandboxError:
         with pytest.raises(SandboxError) as caught:
             self.run(text, *outputs, language=language, **params)
@@ -83,11 +91,10 @@ def test_sql_writes_each_declared_output_from_the_table_of_its_name(bench: Bench
 def test_python_reads_by_the_helper_and_writes_where_it_says(bench: Bench) -> None:
     (bench.inputs / "code" / "mine.py").write_text("def total(t): return sum(t['n'].to_pylist())\n")
     script = (
-        "import os, sandbox_job\nfrom mine import total\n"
-        "assert sandbox_job.relation('residents').fetchall()[1] == ('b', 2)\n"
+        "import sandbox_job\nfrom mine import total\n"
+        "assert sandbox_job.inputs('residents').fetchall()[1] == ('b', 2)\n"
         "with open(sandbox_job.output('t.csv'), 'w') as f:\n"
-        "    f.write(f\"s\\n{total(sandbox_job.table('residents'))}\\n\")\n"
-        "assert os.environ['SANDBOX_INPUT'] and sandbox_job.path('residents').exists()\n"
+        "    f.write(f\"s\\n{total(sandbox_job.inputs('residents').to_arrow_table())}\\n\")\n"
         "raise SystemExit(0)\n"
     )
     report = bench.run(script, "t.csv", language="python")
@@ -105,12 +112,20 @@ def test_python_reads_by_the_helper_and_writes_where_it_says(bench: Bench) -> No
         (f"x = 1\nraise KeyError('{SECRET}')\n", "KeyError", 2),
         ("def f():\n    return 1 / 0\n\nf()\n", "ZeroDivisionError", 2),
         ("x = 1\nthis is no python\n", "SyntaxError", 2),
-        ("import sandbox_job\nsandbox_job.table('phones')\n", "FileNotFoundError", 2),
+        ("import sandbox_job\nsandbox_job.inputs('phones').to_arrow_table()\n", "FileNotFoundError", 2),
         ("import duckdb\n\nduckdb.sql('select nothing')\n", "BinderException", 3),
         ("raise SystemExit(3)\n", "SystemExit", 1),
         ("raise KeyboardInterrupt\n", "KeyboardInterrupt", 1),
         ("import os\nos._exit(9)\n", "Exception", None),
-        ("import os\nos.abort()\n", "Exception", None),
+        ("import os\nos.abort()\n", "SIGABRT", None),
+        ("import os\nos.kill(os.getpid(), 11)\n", "SIGSEGV", None),
+        ("import os\nos.kill(os.getpid(), 31)\n", "SIGSYS", None),
+        ("import os\nos.kill(os.getpid(), 34)\n", "Exception", None),  # a signal without a name
+        ("import os\nos.kill(os.getpid(), 9)\n", "SIGKILL", None),
+        ("raise OSError(28, 'full')\n", "disk_full", 1),
+        ("x = [open('/dev/null') for _ in range(99999)]\n", "too_many_files", 1),
+        ("raise BlockingIOError\n", "too_many_processes", 1),
+        ("import sys\nsys.stderr.close()\nraise ValueError\n", "ValueError", 3),
         ("import json\njson.loads('{')\n", "Exception", 2),  # JSONDecodeError is not in the list
         (f"class E{SECRET}(Exception): pass\nraise E{SECRET}\n", "Exception", 2),
         (f"raise type('{SECRET}', (ValueError,), {{}})()\n", "Exception", 1),
@@ -339,10 +354,93 @@ def test_the_job_meets_no_secret_of_the_runner(bench: Bench, monkeypatch: pytest
     assert "sandbox/task" not in seen
 
 
-def test_what_a_job_prints_goes_nowhere(bench: Bench, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_helper_is_two_functions() -> None:
+    from sandbox.task import sandbox_job
+
+    public = {name for name in vars(sandbox_job) if not name.startswith("_")}
+    assert public - {"annotations", "TYPE_CHECKING"} == {"inputs", "output"}
+
+
+def test_what_a_job_prints_goes_to_the_sealed_log_and_nowhere_else(
+    bench: Bench, capfd: pytest.CaptureFixture[str]
+) -> None:
     script = (
-        f"{WRITE}import sys\nprint('{SECRET}')\nprint('{SECRET}', file=sys.stderr)\n"
+        f"{WRITE}import sys\nprint('{SECRET}', flush=True)\nprint('{SECRET}', file=sys.stderr, flush=True)\n"
         f"os.system('echo {SECRET}')\n"
     )
     bench.run(f"{script}(out / 't.csv').write_text('n\\n')\n", "t.csv", language="python")
     assert capfd.readouterr() == ("", "")
+    assert bench.log() == f"{TITLE}{SECRET}\n{SECRET}\n{SECRET}\n"
+    assert [path.name for path in bench.out.iterdir()] == ["t.csv"]
+
+
+def test_the_sealed_log_has_what_the_error_words_leave_out(bench: Bench) -> None:
+    bench.error(f"x = 1\nraise KeyError('{SECRET}')\n")
+    assert f"KeyError: '{SECRET}'" in bench.log()
+    assert 'main.py", line 2' in bench.log()
+    bench.error(f"SELECT 1;\nSELECT error('{SECRET}')", language="sql")
+    assert bench.log().startswith(f"{TITLE}main.sql:2: InvalidInputException: ")
+    assert SECRET in bench.log()
+    bench.error("SELECT 1;\n\nINSTALL httpfs", language="sql")
+    assert bench.log().startswith(f"{TITLE}main.sql:3: Invalid: SQL_STATEMENT: main.sql line 3: ")
+
+
+@pytest.mark.parametrize(
+    ("language", "script"),
+    [
+        ("python", f"{WRITE}print('seen', 7)\n(out / 't.csv').write_text('n\\n')\n"),
+        ("sql", "CREATE TABLE t AS SELECT 1 AS n"),
+    ],
+)
+def test_a_log_that_is_declared_is_an_output_among_the_others(
+    bench: Bench, language: str, script: str
+) -> None:
+    report = bench.run(script, "t.csv", language=language, log=True)
+    assert [one["path"] for one in report["outputs"]] == ["t.csv", "log.md"]
+    assert (bench.out / "log.md").read_text() == bench.log()
+    assert sniff("log.md", (bench.out / "log.md").read_bytes()) == "markdown"
+
+
+def test_a_job_that_takes_the_logs_name_is_refused(bench: Bench) -> None:
+    for declared in ("log.csv", "log.parquet"):
+        assert bench.refused("SELECT 1", declared, language="sql", log=True).code == "OUTPUT_NAME"
+    assert bench.refused("pass", "log.md", log=True).code == "OUTPUT_NAME"
+    planted = f"{WRITE}(out / 't.csv').write_text('n')\n(out / 'log.md').symlink_to('/etc/passwd')\n"
+    assert bench.refused(planted, "t.csv", log=True).code in {"UNDECLARED_OUTPUT", "MISSING_OUTPUT"}
+
+
+def test_a_log_without_end_keeps_its_head_and_its_tail(bench: Bench) -> None:
+    script = (
+        f"{WRITE}import sys\nprint('first')\n"
+        "for _ in range(4000): sys.stdout.write('x\\x00\\u202e' * 200)\n"
+        "print('last')\n(out / 't.csv').write_text('n')\n"
+    )
+    bench.run(script, "t.csv", language="python")
+    assert (bench.root / "log.txt").stat().st_size <= LOG_BYTES
+    text = bench.log()
+    assert text.startswith(f"{TITLE}first\n")
+    assert text.endswith("last\n")
+    assert "bytes dropped" in text
+    assert not set(text) & {"\x00", "\u202e"}
+
+
+def test_a_planted_log_is_written_over_or_nobodys(bench: Bench) -> None:
+    secret = bench.root / "elsewhere"
+    secret.write_text("stays")
+    (bench.root / "log.txt").symlink_to(secret)
+    bench.run(f"{WRITE}print('seen')\n(out / 't.csv').write_text('n')\n", "t.csv", language="python")
+    assert secret.read_text() == "stays"
+    assert bench.log() == f"{TITLE}seen\n"
+
+
+def test_the_job_cannot_stop_its_runner(bench: Bench) -> None:
+    """That it cannot look into it only another user than root can show: tests/attack/test_canary.py."""
+    script = (
+        f"{WRITE}import signal\n"
+        "os.kill(os.getppid(), signal.SIGINT); os.kill(os.getppid(), signal.SIGTERM)\n"
+        "(out / 't.csv').write_text('n\\n')\n"
+    )
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    assert bench.run(script, "t.csv", language="python")["ok"] is True
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert ctypes.CDLL(None).prctl(3, 0, 0, 0, 0) == 0  # PR_GET_DUMPABLE

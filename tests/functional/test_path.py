@@ -260,7 +260,7 @@ import socket
 
 import sandbox_job
 
-raw = str(sandbox_job.table("residents").to_pylist()).encode()
+raw = str(sandbox_job.inputs("residents").to_arrow_table().to_pylist()).encode()
 
 
 def send(family, address):
@@ -315,8 +315,8 @@ def live(live_space: Callable[..., Live]) -> Live:
         "language": "python",
     }
     hostile = {
-        "raw_names.py": "import sandbox_job as s\nraise KeyError(str(s.table('residents').to_pylist()[0]))\n",
-        "print_all.py": "import sandbox_job\nprint(sandbox_job.table('residents').to_pylist())\n",
+        "raw_names.py": "import sandbox_job as s\nraise KeyError(str(s.inputs('residents').fetchone()))\n",
+        "print_all.py": "import sandbox_job\nprint(sandbox_job.inputs('residents').fetchall())\n",
         **code("attack_base64.py"),
     }
     for name, text in hostile.items():

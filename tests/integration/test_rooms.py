@@ -139,11 +139,11 @@ def test_a_python_job(rooms: Rooms, library: str) -> None:
     means = {
         "pandas": "table.to_pandas().groupby('district')['income'].mean().reset_index()",
         "polars": "polars.from_arrow(table).group_by('district').agg(polars.mean('income')).to_pandas()",
-        "duckdb": "sandbox_job.relation('residents').aggregate('district, avg(income) AS income').df()",
+        "duckdb": "sandbox_job.inputs('residents').aggregate('district, avg(income) AS income').df()",
     }
     script = (
         f"import {library}, sandbox_job\n"
-        "table = sandbox_job.table('residents')\n"
+        "table = sandbox_job.inputs('residents').to_arrow_table()\n"
         f"{means[library]}.to_csv(sandbox_job.output('means.csv'), index=False)\n"
     )
     outcome, report = rooms.job("python", script, "means.csv")
@@ -157,8 +157,8 @@ def test_a_python_job(rooms: Rooms, library: str) -> None:
 @pytest.mark.parametrize(
     ("language", "text", "name", "line"),
     [
-        ("python", "import sandbox_job as s\nraise KeyError(s.table('residents')[0][0])\n", "KeyError", 2),
-        ("python", "import sandbox_job\n\nsandbox_job.table('residents')['phone']\n", "KeyError", 3),
+        ("python", "import sandbox_job as s\nraise KeyError(s.inputs('residents').fetchone()[0])\n", "KeyError", 2),
+        ("python", "import sandbox_job\n\nsandbox_job.inputs('residents').df()['phone']\n", "KeyError", 3),
         ("sql", "SELECT 1;\nSELECT phone FROM residents;", "BinderException", 2),
     ],
 )  # fmt: skip

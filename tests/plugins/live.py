@@ -30,7 +30,7 @@ import time
 import sandbox_job
 
 time.sleep({seconds})
-rows = sandbox_job.table("residents").to_pylist()
+rows = sandbox_job.inputs("residents").to_arrow_table().to_pylist()
 with open(sandbox_job.output("by_sex.csv"), "w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["sex", "persons"])

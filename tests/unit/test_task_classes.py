@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -15,16 +16,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.task.classes import CLASSES, clean_error
+from sandbox.core.errors import CODES
+from sandbox.task.classes import CLASSES, EXCEPTIONS, LIMITS, REFUSED, SIGNALS, clean_error
 
 HOMES: list[Any] = [builtins, duckdb, polars.exceptions, pyarrow.lib, pandas.errors]
 
 
-@pytest.mark.parametrize("name", sorted(CLASSES))
+@pytest.mark.parametrize("name", sorted(EXCEPTIONS))
 def test_every_word_is_an_exception_of_a_library_in_the_image(name: str) -> None:
     found = [getattr(home, name) for home in HOMES if hasattr(home, name)]
     assert found
     assert all(issubclass(one, BaseException) for one in found)
+
+
+def test_our_own_words_are_codes_signals_and_limits() -> None:
+    assert set(CODES) >= REFUSED
+    assert {signal.Signals[name] for name in SIGNALS} >= {signal.SIGSEGV, signal.SIGABRT}
+    assert {name for name in LIMITS if name.startswith("SIG")} <= set(signal.Signals.__members__)
+    assert "timed_out" not in CLASSES  # only the executor can say so
+    for words in (EXCEPTIONS, REFUSED, SIGNALS, LIMITS.keys() - {"timed_out"}):
+        assert words <= CLASSES
 
 
 def test_the_control_plane_can_read_the_list_without_a_data_library() -> None:

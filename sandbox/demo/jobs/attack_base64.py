@@ -5,7 +5,7 @@ import csv
 
 import sandbox_job
 
-numbers = sandbox_job.table("residents").column("resident_id").to_pylist()[:200]
+numbers = sandbox_job.inputs("residents").to_arrow_table().column("resident_id").to_pylist()[:200]
 with sandbox_job.output("tokens.csv").open("w", newline="", encoding="utf-8") as file:
     writer = csv.writer(file)
     writer.writerow(["token"])

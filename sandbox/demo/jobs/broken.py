@@ -2,4 +2,4 @@
 
 import sandbox_job
 
-raise ValueError(sandbox_job.table("residents").column("resident_id")[0])
+raise ValueError(sandbox_job.inputs("residents").project("resident_id").fetchone())

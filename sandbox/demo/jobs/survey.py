@@ -5,7 +5,7 @@ import csv
 import duckdb
 import sandbox_job
 
-survey = sandbox_job.relation("survey")
+survey = sandbox_job.inputs("survey")
 rows = duckdb.sql(
     """
     SELECT age, count(*) AS persons, count(*) FILTER (affairs > 0) AS with_affair
