@@ -5,14 +5,18 @@ from __future__ import annotations
 import csv
 import json
 import time
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from sandbox.core.errors import CODES
 from sandbox.demo.story import CONTRACT, Case
+from sandbox.executor.contract import Input, TaskKind
 from sandbox.executor.docker import calls
+from tests.plugins.engine import ProbeExecutor
 from tests.plugins.live import Live, LiveMaker
 from tests.plugins.space import Scene
 from tests.refusal import refused
@@ -28,7 +32,7 @@ import sys
 
 import sandbox_job
 
-number = sandbox_job.table("residents").column("resident_id")[0].as_py()
+number = sandbox_job.inputs("residents").to_arrow_table().column("resident_id")[0].as_py()
 print(number)
 print(number, file=sys.stderr)
 sys.exit(number)
@@ -54,6 +58,29 @@ for name, attempt in (
         tried.append([name, "shut"])
 with sandbox_job.output("tried.csv").open("w", newline="") as file:
     csv.writer(file).writerows([["attempt", "result"], *tried])
+"""
+
+
+# tries to change what a task over raw data was given; ``tried`` says how each attempt ended
+CHANGES = """\
+import errno, os
+tried = {}
+for name, attempt in (
+    ("write", lambda: open("/in/data", "r+b")),
+    ("truncate", lambda: os.truncate("/in/data", 0)),
+    ("replace", lambda: os.rename("/out/files/other", "/in/data")),
+    ("remove", lambda: os.unlink("/in/data")),
+    ("beside", lambda: open("/in/more", "wb")),
+    ("mode", lambda: os.chmod("/in/data", 0o666)),
+):
+    open("/out/files/other", "wb").close()
+    try:
+        attempt()
+        tried[name] = "CHANGED"
+    except OSError as error:
+        tried[name] = errno.errorcode[error.errno]
+report["tried"] = tried
+report["read"] = len(open("/in/data", "rb").read())
 """
 
 
@@ -216,6 +243,76 @@ def test_unknown_expired_and_other_scenarios_are_403(granted: Scene) -> None:
     with refused("GRANT_EXPIRED"):
         granted.create("developer", "job", spec)
     assert {CODES[code].kind.status for code in ("SCENARIO_UNKNOWN", "GRANT_EXPIRED")} == {403}
+
+
+@pytest.mark.requirement("R-092")
+def test_a_primary_product_is_a_draft_beside_the_raw_data_until_it_is_offered(live: Live) -> None:
+    world, case = live.story.world, live.case
+    operator, developer = world["zhao-operator"], world["li-developer"]
+    raw = live.places.blobs("ag-demo", case.scenario, "raw")
+    before = {name: raw.verified(name).stat().st_mtime_ns for name in raw.names()}
+    recipe = {
+        "scenario": case.scenario,
+        "purpose": case.purpose,
+        "language": "recipe",
+        "recipe": case.data.recipe,
+        "inputs": [{"name": "residents", "entry": case.entry, "columns": case.data.columns}],
+    }
+    id = live.wait("job", operator.create("job", recipe)["id"], "kept").status["keep"]["product"]
+    product = live.get("product", id)
+    made = live.places.blobs("ag-demo", case.scenario, "primary").verified(product.spec["artefact_sha256"])
+    assert pl.read_parquet(made).height == len(rows_of(live))
+    assert {name: raw.verified(name).stat().st_mtime_ns for name in raw.names()} == before
+
+    assert product.state == "draft"
+    assert id in {one["id"] for one in operator.get("/v1/product")}
+    use = {
+        "scenario": case.scenario,
+        "purpose": case.purpose,
+        "language": "sql",
+        "entry": "count.sql",
+        "code": {"count.sql": COUNT},
+        "inputs": [{"name": "residents", "product": id, "columns": ["sex"]}],
+        "outputs": [{"path": "counted.csv", "kind": "table"}],
+    }
+    for path in (f"/v1/product/{id}", f"/v1/product/{id}/history", f"/v1/lineage/product/{id}"):
+        with refused("NOT_FOUND"):
+            developer.get(path)
+    for label in ("", f"scenario={case.scenario}", f"job={product.spec['job']}"):
+        shown = developer.get("/v1/product", **({"label": label} if label else {}))
+        assert id not in {one["id"] for one in shown}
+    with refused("PRODUCT_NOT_OFFERED"):
+        developer.create("job", use)
+    with refused("PRODUCT_NOT_OFFERED"):  # and to no other scenario than its own
+        operator.act("product", id, "offer", {"scenario": live.story.cases[1].scenario})
+    with refused("NOT_FOUND"):  # nor may they help themselves
+        developer.act("product", id, "offer", {"scenario": case.scenario})
+
+    operator.act("product", id, "offer", {"scenario": case.scenario})
+    assert id in {one["id"] for one in developer.get("/v1/product")}
+    assert id not in {one["id"] for one in world["han-rival"].get("/v1/product")}
+    counted = staged(live, case, developer.create("job", use)["id"])
+    assert sum(int(row["persons"]) for row in counted) == len(rows_of(live))
+
+
+@pytest.mark.requirement("R-092")
+@pytest.mark.parametrize("kind", [TaskKind.VIEW, TaskKind.RECIPE])
+def test_a_task_over_raw_data_may_read_it_and_has_no_permission_to_write(
+    live: Live, prober: ProbeExecutor, kind: TaskKind
+) -> None:
+    """Through a probe in the very container that primary processing gets: a recipe has no verb to try it."""
+    blobs = live.places.blobs("ag-demo", live.case.scenario, "raw")
+    name = live.get("supply", live.case.supply).status["snapshot"]["sha256"]
+    size = blobs.path(name).stat().st_size
+    task = replace(
+        prober.task(CHANGES, Input("data", blobs.path(name))), kind=kind, image=prober.image("check")
+    )
+    report = prober.run(task).report
+    assert report["read"] == size
+    assert set(report["tried"]) == {"write", "truncate", "replace", "remove", "beside", "mode"}
+    assert set(report["tried"].values()) <= {"EROFS", "EACCES", "EPERM", "EXDEV", "EBUSY"}, report["tried"]
+    assert report["tried"]["write"] in ("EROFS", "EACCES")
+    assert blobs.verified(name).stat().st_size == size
 
 
 @pytest.mark.requirement("R-107")
