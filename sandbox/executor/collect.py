@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sandbox.task.log import LOG_BYTES, LOG_FILE
+
 REPORT_BYTES = 1 << 20
+SPARE_BYTES = REPORT_BYTES + LOG_BYTES  # of /out, beyond the task's own quota
 DEPTH = 8
 NAME_BYTES = 200
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -68,21 +71,21 @@ class Collector:
                 return "over_quota"  # sparse files count in full: the copy is not sparse
             self.files_left -= 1
             self.bytes_left -= kind.st_size
-            self._copy(handle, target, kind.st_size)
+            _copy(handle, target, kind.st_size)
             return None
         finally:
             os.close(handle)
 
-    @staticmethod
-    def _copy(handle: int, target: Path, size: int) -> None:
-        with target.open("xb") as out:
-            os.fchmod(out.fileno(), 0o644)  # the checker's container reads it as a user of its own
-            while size > 0:
-                chunk = os.read(handle, min(size, 1 << 20))
-                if not chunk:
-                    return
-                out.write(chunk)
-                size -= len(chunk)
+
+def _copy(handle: int, target: Path, size: int) -> None:
+    with target.open("xb") as out:
+        os.fchmod(out.fileno(), 0o644)  # the checker's container reads it as a user of its own
+        while size > 0:
+            chunk = os.read(handle, min(size, 1 << 20))
+            if not chunk:
+                return
+            out.write(chunk)
+            size -= len(chunk)
 
 
 def _refuse_constant(text: str) -> None:
@@ -110,14 +113,33 @@ def read_report(folder: int) -> dict[str, Any]:
     return value if storable and isinstance(value, dict) else {}
 
 
+def take_log(folder: int, target: Path) -> None:
+    """Copy ``log.txt`` of the folder open at ``folder`` to ``target``, cut at ``LOG_BYTES``; no such regular
+    file: nothing. It is the user's own text, sealed: nobody reads it here."""
+    try:
+        handle = os.open(LOG_FILE, _READ, dir_fd=folder)
+    except OSError:
+        return
+    try:
+        kind = os.fstat(handle)
+        if stat.S_ISREG(kind.st_mode) and kind.st_nlink == 1:
+            _copy(handle, target, min(kind.st_size, LOG_BYTES))
+    finally:
+        os.close(handle)
+
+
 def collect(
     out: Path, target: Path, *, max_bytes: int, max_files: int
 ) -> tuple[dict[str, Any], dict[str, int]]:
-    """Copy ``out/files`` to the new folder ``target``; returns the report and counts of what was skipped."""
+    """Copy ``out/files`` to the new folder ``target``, and the sealed log to ``log.txt`` beside it.
+
+    Returns the report and counts of what was skipped.
+    """
     collector = Collector(max_bytes, max_files)
     folder = os.open(out, _READ | os.O_DIRECTORY)
     try:
         report = read_report(folder)
+        take_log(folder, target.with_name(LOG_FILE))
         try:
             files = os.open("files", _READ | os.O_DIRECTORY, dir_fd=folder)
         except OSError:

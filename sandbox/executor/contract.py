@@ -18,7 +18,8 @@ The promises
   ``ENGINE_UNREACHABLE``, ``IMAGE_UNKNOWN``, ``TASK_INVALID``, ``INPUT_UNREADABLE``. Nothing is
   retried in here.
 - **Nothing else comes back.** Standard output and error are not collected (no log driver). What a
-  task has to say stands in its output folder ``/out``: ``report.json`` and ``files/``.
+  task has to say stands in its output folder ``/out``: ``report.json``, ``files/``, and ``log.txt``, what a
+  job printed: sealed, of at most ``sandbox.task.log.LOG_BYTES``, and read by nobody on the way.
 - **Collected, not trusted.** When the last process of the task is gone, the regular files of
   ``/out/files`` are copied out, up to the quota; links, devices, hidden and ill-named entries stay
   behind and are counted in ``Outcome.skipped``.
@@ -37,6 +38,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+
+from sandbox.task.log import LOG_FILE
 
 
 class TaskKind(StrEnum):
@@ -125,11 +128,20 @@ class Outcome:
     isolation: dict[str, Any]  # the properties of the container that were checked
     skipped: dict[str, int] = field(default_factory=dict)  # entries of /out/files not taken, by reason
 
+    @property
+    def log(self) -> Path | None:
+        """The sealed log beside ``files``, if the task left one."""
+        path = self.files.with_name(LOG_FILE)
+        return path if path.is_file() else None
+
 
 class Executor(Protocol):
     """See the module's text for the promises."""
 
     def run(self, task: Task) -> Outcome: ...
+
+    def ended(self, task_id: str) -> Outcome | None:
+        """The outcome of a task that has ended and was collected; None of any other."""
 
     def stop(self, task_id: str) -> None:
         """End the task now, whatever it does; no such task: nothing happens."""

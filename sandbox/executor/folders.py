@@ -4,7 +4,7 @@
 - ``in/``: in memory; the container's ``/in``: ``task.json``, one read-only mount per input, the pipe ``go``
 - ``staged/``: the same inputs, each mounted and hardened before it is shown in ``in/``
 - ``out/``: an in-memory file system with the task's quota; the container's ``/out``
-- ``collected/files/``: the copies taken after the end
+- ``collected/files/``, ``collected/log.txt``: the copies taken after the end
 - ``slot.json``, ``started.json``, ``stop.json``, ``outcome.json``: how far it came. Each is written whole
   or not at all.
 """
@@ -26,7 +26,7 @@ from typing import Any
 from sandbox.core.errors import fail
 from sandbox.executor import codes as codes  # registers the error codes
 from sandbox.executor import mounts
-from sandbox.executor.collect import REPORT_BYTES
+from sandbox.executor.collect import SPARE_BYTES
 from sandbox.executor.contract import End, Input, Limits, Outcome, Task
 
 ID = re.compile(r"[a-z0-9-]{3,80}")
@@ -38,8 +38,8 @@ NOT_TASKS = frozenset({LOCKS, SLOTS})
 READY, GO = ".ready", "go"  # the pipes of sandbox/task/waiting.py
 LANDING_BYTES = 16 << 20  # task.json and mount points
 # Beyond the task's own files: the folder itself, files/, report.json, one file on its way to a new name,
-# and the pipe that it announced itself through.
-SPARE_INODES = 5
+# the sealed log, and the pipe that it announced itself through.
+SPARE_INODES = 6
 
 
 def check(task: Task) -> None:
@@ -157,7 +157,7 @@ class TaskFolder:
             mounts.landing(self.inputs, size=LANDING_BYTES)
             mounts.tmpfs(
                 self.output,
-                size=limits.output_bytes + REPORT_BYTES,
+                size=limits.output_bytes + SPARE_BYTES,
                 inodes=limits.output_files + SPARE_INODES,
                 uid=uid,
             )
