@@ -1,96 +1,43 @@
-"""Builds the two images without a registry, a Dockerfile or a network inside the build.
+"""Builds the images without a registry, a Dockerfile or a network inside the build.
 
-``.venv/bin/python images/build.py [--force]``: ``job`` and ``check`` from three kinds of layer:
+``.venv/bin/python images/build.py [--force] [--without-engine] [--folder FOLDER] [--tag PREFIX]``
 
-- *base*: Python 3.11 and a few libraries, unpacked from the distribution's packages (no shell, no package
-  manager, no setuid file), and the locked Python packages of ``requirements/images.txt``, precompiled;
-- *pillow* (``check`` only): what opens pictures;
-- *own*: our data-plane packages and the policies, a small layer that a change of code rebuilds in seconds.
+The tables stand in ``recipe.py``, how a layer is made in ``layers.py``. Layers are tar files with
+sorted names and one fixed time, and an image's configuration is written here, so equal inputs give an equal
+digest. In FOLDER (``SANDBOX_IMAGES``, by default ``var``) lie afterwards:
 
-The layers are tar files with sorted names and one fixed time, and the image's configuration is written here,
-so equal inputs give an equal digest. The engine is handed a `docker save` archive
-(https://github.com/moby/moby/blob/master/image/spec/v1.2.md); a layer it has already is left out.
-``var/images.json`` says what was built from what. Distribution packages are verified by apt.
+- ``image-layers/<layer>-<12 hex of its diff id>.tar``: the layers, uncompressed;
+- ``image-contents/<image>.cdx.json``: what is in each image, CycloneDX 1.6;
+- ``images.json``: per image its digest, configuration, layers from the bottom (file, diff id, bytes), the
+  hash of its contents list, and the packages with their versions;
+- ``images.signed.json``, ``images.pub``, ``keys/images.pem``: the list of images that may run, and its keys.
+
+The engine gets the layers it lacks; ``--without-engine`` is for a machine that has none (bubblewrap).
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
-import importlib.util
-import io
 import json
 import os
-import py_compile
-import shutil
-import subprocess
 import sys
-import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
 
-REPO = Path(__file__).resolve().parents[1]
-VAR = REPO / "var"
-CACHE = VAR / "image-layers"
-RECORD = VAR / "images.json"
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a file: its neighbours are ``images.*``
+from images import components, layers, recipe
+from images.load import has, load, tag_of
+from sandbox.executor import images as lists
+
 ENGINE = os.environ.get("SANDBOX_ENGINE", "unix:///run/sandbox-engine/docker.sock")
-EPOCH = 1767225600  # 2026-01-01T00:00:00Z: the time of every file and image
-CREATED = "2026-01-01T00:00:00Z"
-UID = 61000  # the images' own user; a task runs as a user of its own (sandbox/executor/profile.py)
-SITE = "usr/local/lib/python3.11/dist-packages"
-
-# The whole of the root file system. dbm, curses, readline and nis stay out: a task has no terminal.
-DEBS = (
-    "libbz2-1.0",
-    "libc6",
-    "libcrypt1",
-    "libexpat1",
-    "libffi8",
-    "libgcc-s1",
-    "libgomp1",
-    "liblzma5",
-    "libpython3.11-minimal",
-    "libpython3.11-stdlib",
-    "libsqlite3-0",
-    "libssl3",
-    "libstdc++6",
-    "libuuid1",
-    "python3.11-minimal",
-    "python3.11",
-    "tzdata",
-    "zlib1g",
-)
-DEB_EXCLUDE = (
-    "usr/share/doc",
-    "usr/share/man",
-    "usr/share/lintian",
-    "usr/share/applications",
-    "usr/share/binfmts",
-    "usr/share/pixmaps",
-    "usr/sbin",
-    "etc/apt",
-)
-SITE_EXCLUDE = {"tests", "include", "__pycache__", "bin"}
-OWN = ("__init__.py", "core", "policy", "task", "workspace", "desensitize")
-PILLOW = "pillow"
-
-
-@dataclass(frozen=True)
-class Image:
-    """One image: the packages of ours that it holds beyond ``OWN``, and its extra layers."""
-
-    name: str
-    own: tuple[str, ...]
-    layers: tuple[str, ...]
-
-
-IMAGES = (Image("job", OWN, ("base",)), Image("check", (*OWN, "egress"), ("base", "pillow")))
+FORMAT = "2"  # of the notes and the record: another one is made anew
 
 
 def say(zh: str, en: str) -> None:
@@ -98,337 +45,225 @@ def say(zh: str, en: str) -> None:
     print(f"  {zh} / {en}", flush=True)
 
 
-def digest_of(parts: Iterator[bytes] | list[bytes]) -> str:
+def hash_of(*parts: bytes | str) -> str:
     """SHA-256 over length-prefixed parts."""
     total = hashlib.sha256()
     for part in parts:
-        total.update(len(part).to_bytes(8, "big") + part)
+        raw = part.encode() if isinstance(part, str) else part
+        total.update(len(raw).to_bytes(8, "big") + raw)
     return total.hexdigest()
 
 
-def locked(name: str) -> list[str]:
-    """The lines of ``requirements/images.txt`` that belong to ``name``."""
-    lines = (REPO / "requirements/images.txt").read_text().splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith(f"{name}=="))
-    end = start + 1
-    while end < len(lines) and lines[end].startswith(" "):
-        end += 1
-    return lines[start:end]
+class Workshop:
+    """The layers in ``folder``, each made when it is first asked for and its inputs have changed."""
+
+    def __init__(self, folder: Path, force: bool = False) -> None:
+        self.folder = folder
+        self.cache = folder / "image-layers"
+        self.contents = folder / "image-contents"
+        self.lock = layers.locked(layers.LOCK.read_text())
+        self._force = force
+        self._made: dict[str, dict[str, Any]] = {}
+        layers.check_complete(self.lock)
+        for path in (self.cache, self.contents):
+            path.mkdir(parents=True, exist_ok=True)
+
+    def requirements(self, name: str) -> str:
+        """The lines of the lock file for the layer ``name``."""
+        return "".join(self.lock[package] for package in recipe.WHEELS[name])
+
+    def inputs(self, name: str) -> str:
+        """Hash of what the layer ``name`` depends on."""
+        code = [(layers.REPO / f"images/{file}.py").read_bytes() for file in ("layers", "components")]
+        if name == recipe.ROOTFS:
+            return hash_of(FORMAT, *code, *recipe.DEBS, *recipe.DEB_EXCLUDE)
+        left_out = sorted([*recipe.WHEEL_FOLDERS, *recipe.WHEEL_SUFFIXES, *recipe.WHEEL_PARTS])
+        return hash_of(
+            FORMAT, *code, self.requirements(name), *left_out, self.layer(recipe.ROOTFS)["diff_id"]
+        )
+
+    def layer(self, name: str) -> dict[str, Any]:
+        """The note of a shared layer: ``inputs``, ``diff_id``, ``file``, ``bytes``, ``components``."""
+        if name in self._made:
+            return self._made[name]
+        inputs, note = self.inputs(name), self.cache / f"{name}.json"
+        known = json.loads(note.read_text()) if note.exists() else {}
+        if self._force or known.get("inputs") != inputs or not (self.folder / known["file"]).exists():
+            say(f"制作镜像层 {name}", f"making the image layer {name}")
+            known = {"inputs": inputs, **self._write(name, self._maker(name))}
+            lists.write(note, json.dumps(known).encode())
+        self._made[name] = known
+        return known
+
+    def own(self, image: recipe.Image) -> dict[str, Any]:
+        """The top layer of ``image``, as ``layer``."""
+        rootfs = self.file(recipe.ROOTFS)
+
+        def make(scratch: Path) -> layers.Content:
+            return layers.own_content(scratch, image, layers.unpack(rootfs, scratch / "rootfs"))
+
+        return self._write(f"own-{image.name}", make)
+
+    def own_hash(self, image: recipe.Image) -> str:
+        """Hash of the names and contents of our own files in ``image``."""
+        found = [(str(file.relative_to(layers.REPO)), file) for file in layers.own_files(image)]
+        return hash_of(*(part for name, file in found for part in (name, file.read_bytes())))
+
+    def file(self, name: str) -> Path:
+        """The tar of a shared layer."""
+        return self.folder / str(self.layer(name)["file"])
+
+    def _maker(self, name: str) -> Callable[[Path], layers.Content]:
+        if name == recipe.ROOTFS:
+            return lambda scratch: layers.rootfs_content(scratch, self.cache / "debs")
+        rootfs, wishes = self.file(recipe.ROOTFS), self.requirements(name)
+        return lambda scratch: layers.wheel_content(
+            scratch, wishes, layers.unpack(rootfs, scratch / "rootfs")
+        )
+
+    def _write(self, name: str, make: Callable[[Path], layers.Content]) -> dict[str, Any]:
+        with tempfile.TemporaryDirectory(dir=self.cache) as scratch:
+            part = Path(scratch) / "layer.tar"
+            parts = layers.write_layer(part, make(Path(scratch)))
+            with part.open("rb") as file:
+                diff_id = hashlib.file_digest(file, "sha256").hexdigest()
+            target = self.cache / f"{name}-{diff_id[:12]}.tar"
+            part.replace(target)
+        return {
+            "diff_id": f"sha256:{diff_id}",
+            "file": str(target.relative_to(self.folder)),
+            "bytes": target.stat().st_size,
+            "components": parts,
+        }
+
+    def inputs_of(self, image: recipe.Image) -> str:
+        """Hash of all that ``image`` is made from; makes the shared layers that are not there."""
+        below = [str(self.layer(name)["diff_id"]) for name in image.layers]
+        return hash_of(FORMAT, self.own_hash(image), *below, configuration(image, []))
+
+    def image(self, image: recipe.Image) -> dict[str, Any]:
+        """Build ``image``: its row of the record."""
+        made = [*(self.layer(name) for name in image.layers), self.own(image)]
+        config = configuration(image, [layer["diff_id"] for layer in made])
+        digest = f"sha256:{hashlib.sha256(config).hexdigest()}"
+        parts = [part for layer in made for part in layer["components"]]
+        contents = self.contents / f"{image.name}.cdx.json"
+        document = components.document(image.name, digest, parts)
+        lists.write(contents, document)
+        return {
+            "digest": digest,
+            "inputs": self.inputs_of(image),
+            "configuration": config.decode(),
+            "layers": [{key: layer[key] for key in ("file", "diff_id", "bytes")} for layer in made],
+            "contents": {
+                "file": str(contents.relative_to(self.folder)),
+                "sha256": hashlib.sha256(document).hexdigest(),
+            },
+            "packages": {part["name"]: part["version"] for part in parts if "version" in part},
+        }
+
+    def tidy(self, record: dict[str, Any]) -> None:
+        """Remove layers that no image of ``record`` names."""
+        named = {layer["file"] for row in record.values() for layer in row["layers"]}
+        for path in self.cache.glob("*.tar"):
+            if str(path.relative_to(self.folder)) not in named:
+                path.unlink()
+        for path in (*self.cache.glob("*.json"), *self.contents.glob("*.json")):
+            if path.name.split(".")[0] not in {*recipe.WHEELS, recipe.ROOTFS, *record}:
+                path.unlink()
 
 
-def recipe_hash() -> str:
-    """Hash of what the cached layers depend on: this file and the lock file."""
-    return digest_of([Path(__file__).read_bytes(), (REPO / "requirements/images.txt").read_bytes()])
-
-
-def run(*command: str, **options: Any) -> None:
-    """A build step; its output is shown only if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if done.returncode:
-        sys.exit(f"{' '.join(command[:6])} … ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-
-
-def write_layer(target: Path, entries: list[tuple[str, Path]]) -> None:
-    """A reproducible tar of ``(name in image, file on disk)``; parents are added, setuid bits dropped."""
-
-    def clean(info: tarfile.TarInfo) -> tarfile.TarInfo:
-        info.uid = info.gid = 0
-        info.uname = info.gname = ""
-        info.mtime = EPOCH
-        executable = info.isdir() or info.mode & 0o111
-        info.mode = 0o1777 if info.name == "tmp" else 0o755 if executable else 0o644
-        return info
-
-    parents = {str(parent) for name, _ in entries for parent in Path(name).parents if str(parent) != "."}
-    listed = {name for name, _ in entries}
-    with tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
-        folder = tarfile.TarInfo()
-        for name in sorted(parents | listed):
-            if name in listed:
-                continue
-            folder = tarfile.TarInfo(name)
-            folder.type = tarfile.DIRTYPE
-            folder.mode = 0o755
-            entries.append((name, Path()))
-        for name, path in sorted(entries):
-            if path == Path():
-                folder = tarfile.TarInfo(name)
-                folder.type = tarfile.DIRTYPE
-                folder.mode = 0o755
-                tar.addfile(clean(folder))
-            else:
-                tar.add(path, name, recursive=False, filter=clean)
-
-
-def tree(root: Path, prefix: str = "") -> list[tuple[str, Path]]:
-    """Every file, link and folder below ``root``, named from ``prefix``."""
-    return [(str(Path(prefix) / path.relative_to(root)), path) for path in root.rglob("*")]
-
-
-def pip_site(target: Path, requirement: Path) -> None:
-    """The locked packages into ``target``, trimmed of what a task never needs."""
-    run(
-        sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-compile", "--no-deps",
-        "--only-binary=:all:", "--python-version=3.11", "--target", str(target), "-r", str(requirement),
-    )  # fmt: skip
-    for path in list(target.rglob("*")):
-        if path.is_dir() and not path.is_symlink() and path.name in SITE_EXCLUDE:
-            shutil.rmtree(path)
-        elif path.suffix in {".pyi", ".pxd", ".h"} or ("flight" in path.name and path.suffix != ".py"):
-            path.unlink(missing_ok=True)
-    for record in target.glob("*.dist-info/RECORD"):
-        record.unlink()  # lists the files that were just removed
-
-
-def compile_python(root: Path, folder: str) -> None:
-    """Byte code beside the source, made by the image's own interpreter; never checked against the source."""
-    (root / "dev/shm").mkdir(parents=True, exist_ok=True)
-    run(
-        "/usr/sbin/chroot", str(root), "/usr/bin/python3.11", "-m", "compileall", "-q", "-j0",
-        "--invalidation-mode", "unchecked-hash", f"/{folder}",
-        env={"PATH": "/usr/bin", "PYTHONHASHSEED": "0"},
-    )  # fmt: skip
-    shutil.rmtree(root / "dev")
-
-
-def make_rootfs(root: Path) -> dict[str, str]:
-    """The distribution's packages unpacked into ``root``; returns their versions."""
-    for folder in ("bin", "lib", "lib64", "sbin"):
-        (root / "usr" / folder).mkdir(parents=True)
-        (root / folder).symlink_to(f"usr/{folder}")
-    downloads = CACHE / "debs"
-    shutil.rmtree(downloads, ignore_errors=True)
-    downloads.mkdir(parents=True)
-    if subprocess.run(["apt-cache", "show", "python3.11-minimal"], capture_output=True).returncode:
-        run("apt-get", "update", "-qq")
-    run("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *DEBS, cwd=downloads)
-    versions = {}
-    exclude = [f"--exclude=./{path}" for path in DEB_EXCLUDE]
-    for deb in sorted(downloads.glob("*.deb")):
-        name, version, _ = deb.name.split("_", 2)
-        versions[name] = version.replace("%3a", ":")
-        archive = downloads / "data.tar"
-        with archive.open("wb") as out:
-            subprocess.run(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=out, check=True)
-        run("tar", "-x", "--keep-directory-symlink", *exclude, "-C", str(root), "-f", str(archive))
-    shutil.rmtree(downloads)
-    (root / "usr/bin/python3").symlink_to("python3.11")
-    etc = root / "etc"
-    (etc / "passwd").write_text(f"job:x:{UID}:{UID}:job:/tmp:/usr/sbin/nologin\n")
-    (etc / "group").write_text(f"job:x:{UID}:\n")
-    (etc / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
-    run("ldconfig", "-r", str(root))
-    for spare in ("var", "sbin", "usr/sbin"):
-        path = root / spare
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
-    for mount in ("in", "out", "tmp", "proc", "sys", "dev"):
-        (root / mount).mkdir(exist_ok=True)
-    compile_python(root, "usr/lib/python3.11")
-    return versions
-
-
-def make_base(target: Path) -> dict[str, Any]:
-    """The layer ``base``: root file system, Python packages without Pillow."""
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-        root = Path(scratch) / "root"
-        root.mkdir()
-        versions = make_rootfs(root)
-        lines = (REPO / "requirements/images.txt").read_text().splitlines()
-        pillow = set(locked(PILLOW))
-        requirement = Path(scratch) / "base.txt"
-        requirement.write_text("\n".join(line for line in lines if line not in pillow) + "\n")
-        pip_site(root / SITE, requirement)
-        compile_python(root, SITE)
-        for folder in ("proc", "sys", "dev", "tmp"):
-            (root / folder).mkdir(exist_ok=True)
-        write_layer(target, tree(root))
-    return {"packages": versions}
-
-
-def make_pillow(target: Path) -> dict[str, Any]:
-    """The layer ``pillow``."""
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-        site = Path(scratch) / "site"
-        requirement = Path(scratch) / "pillow.txt"
-        requirement.write_text("\n".join(locked(PILLOW)) + "\n")
-        pip_site(site, requirement)
-        write_layer(target, tree(site, SITE))
-    return {}
-
-
-LAYERS: dict[str, Callable[[Path], dict[str, Any]]] = {"base": make_base, "pillow": make_pillow}
-
-
-def cached_layer(name: str, recipe: str) -> tuple[Path, dict[str, Any]]:
-    """The tar of the layer ``name`` and what is noted of it, built if the recipe changed."""
-    target, note = CACHE / f"{name}.tar", CACHE / f"{name}.json"
-    if note.exists():
-        known: dict[str, Any] = json.loads(note.read_text())
-        if known["recipe"] == recipe and target.exists():
-            return target, known
-    say(f"制作镜像层 {name}", f"making the image layer {name}")
-    note.unlink(missing_ok=True)
-    known = {"recipe": recipe, **LAYERS[name](target)}
-    with target.open("rb") as file:
-        known["diff_id"] = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
-    note.write_text(json.dumps(known, indent=1))
-    return target, known
-
-
-def own_files(image: Image) -> list[tuple[str, Path]]:
-    """Our own files in ``image``: the packages that exist by now, and the policies beside them."""
-    found = []
-    for part in image.own:
-        path = REPO / "sandbox" / part
-        inside = [path] if path.is_file() else sorted(path.rglob("*")) if path.is_dir() else []
-        found += [(f"{SITE}/{file.relative_to(REPO)}", file) for file in inside if wanted(file)]
-    policies = sorted((REPO / "policies").rglob("*"))
-    return found + [(f"{SITE}/{file.relative_to(REPO)}", file) for file in policies if wanted(file)]
-
-
-def compiled(files: list[tuple[str, Path]], scratch: Path) -> list[tuple[str, Path]]:
-    """Byte code for our own modules (the build runs on the images' Python version), placed beside them."""
-    found = []
-    for name, file in files:
-        if file.suffix != ".py":
-            continue
-        target = Path(importlib.util.cache_from_source(name))
-        code = scratch / hashlib.sha256(name.encode()).hexdigest()
-        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(str(file), str(code), f"/{name}", doraise=True, invalidation_mode=mode)
-        found.append((str(target), code))
-    return found
-
-
-def wanted(file: Path) -> bool:
-    """Whether a file of ours goes into an image; the one exit (gate.py) is the control plane's."""
-    hidden = any(part.startswith((".", "__pycache__")) for part in file.relative_to(REPO).parts)
-    return file.is_file() and not hidden and file.relative_to(REPO) != Path("sandbox/egress/gate.py")
-
-
-def own_hash(image: Image) -> str:
-    """Hash of ``own_files``: names and contents."""
-    return digest_of([part for name, file in own_files(image) for part in (name.encode(), file.read_bytes())])
-
-
-def configuration(image: Image, diff_ids: list[str]) -> bytes:
+def configuration(image: recipe.Image, diff_ids: list[str]) -> bytes:
     """The image's configuration; its SHA-256 is the image's digest."""
     return json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
-            "created": CREATED,
+            "created": recipe.CREATED,
             "config": {
-                "User": f"{UID}:{UID}",
+                "User": f"{recipe.UID}:{recipe.UID}",
                 "Env": ["PATH=/usr/bin"],
                 "WorkingDir": "/tmp",  # noqa: S108 - the container's own, in memory
                 "Cmd": ["python3", "-I", "-m", "sandbox.task"],
             },
             "rootfs": {"type": "layers", "diff_ids": diff_ids},
-            "history": [{"created": CREATED, "created_by": "images/build.py"} for _ in diff_ids],
+            "history": [
+                {"created": recipe.CREATED, "created_by": f"images/build.py {image.name}"} for _ in diff_ids
+            ],
         },
         sort_keys=True,
         separators=(",", ":"),
     ).encode()
 
 
-def load(client: docker.APIClient, image: Image, layers: list[tuple[str, Path]]) -> str:
-    """Hand the engine an archive of ``layers`` (diff id, tar); returns the digest of the image."""
-    config = configuration(image, [diff_id for diff_id, _ in layers])
-    name = hashlib.sha256(config).hexdigest()
-    manifest = [
-        {
-            "Config": f"{name}.json",
-            "RepoTags": [f"sandbox/{image.name}:current"],
-            "Layers": [f"{diff_id.removeprefix('sha256:')}.tar" for diff_id, _ in layers],
-        }
-    ]
-    present = engine_layers(client)
-    with tempfile.TemporaryFile(dir=CACHE) as archive:
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for label, content in (
-                ("manifest.json", json.dumps(manifest).encode()),
-                (f"{name}.json", config),
-            ):
-                info = tarfile.TarInfo(label)
-                info.size = len(content)
-                tar.addfile(info, io.BytesIO(content))
-            chain: list[str] = []
-            for diff_id, path in layers:
-                chain.append(diff_id)
-                if tuple(chain) not in present:
-                    tar.add(path, f"{diff_id.removeprefix('sha256:')}.tar")
-        archive.seek(0)
-        for answer in client.load_image(archive):
-            if "error" in answer:
-                sys.exit(f"the engine refused the image {image.name}: {answer['error']}")
-    digest = f"sha256:{name}"
-    client.inspect_image(digest)  # raises if the engine knows it by another digest
-    return digest
-
-
-def engine_layers(client: docker.APIClient) -> set[tuple[str, ...]]:
-    """The layer chains that the engine holds, as tuples of diff ids from the bottom up."""
-    chains = set()
-    for known in client.images(name="sandbox/*"):
-        ids = client.inspect_image(known["Id"])["RootFS"].get("Layers", [])
-        chains |= {tuple(ids[:depth]) for depth in range(1, len(ids) + 1)}
-    return chains
-
-
-def is_current(client: docker.APIClient, image: Image, inputs: str) -> bool:
-    """Whether ``image`` was built from ``inputs`` and the engine's tag still stands at it."""
-    if not RECORD.exists():
-        return False
-    noted = json.loads(RECORD.read_text()).get(image.name, {})
-    if noted.get("inputs") != inputs:
-        return False
-    try:
-        return bool(client.inspect_image(f"sandbox/{image.name}:current")["Id"] == noted["digest"])
-    except docker.errors.ImageNotFound:
-        return False
-
-
-def build(client: docker.APIClient, image: Image, recipe: str) -> dict[str, Any]:
-    """Build ``image`` and return its record."""
-    inputs = digest_of([recipe.encode(), own_hash(image).encode()])
-    layers: list[tuple[str, Path]] = []
-    packages: dict[str, str] = {}
-    for name in image.layers:
-        path, known = cached_layer(name, recipe)
-        layers.append((known["diff_id"], path))
-        packages |= known.get("packages", {})
-    own = CACHE / f"own-{image.name}.tar"
-    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
-        files = own_files(image)
-        write_layer(own, files + compiled(files, Path(scratch)))
-    layers.append((f"sha256:{hashlib.sha256(own.read_bytes()).hexdigest()}", own))
-    digest = load(client, image, layers)
-    say(f"镜像 {image.name} 已就绪：{digest[:19]}", f"image {image.name} is ready: {digest[:19]}")
-    return {"digest": digest, "inputs": inputs, "packages": packages}
-
-
 @contextmanager
-def alone() -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """One build at a time in this folder."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".images.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
+def build(
+    folder: Path, client: docker.APIClient | None, tag: str, images: tuple[recipe.Image, ...], force: bool
+) -> dict[str, Any]:
+    """Build what is not current, hand it to the engine, write the record and sign the list.
+
+    The order matters to a worker that runs meanwhile: an image is in the engine before the list names it.
+    """
+    path = folder / lists.RECORD
+    record = json.loads(path.read_text()) if path.exists() else {}
+    record = {image.name: record[image.name] for image in images if "layers" in record.get(image.name, {})}
+    workshop = Workshop(folder, force)
+    for image in images:
+        known = record.get(image.name, {})
+        whole = all((folder / layer["file"]).exists() for layer in known.get("layers", [{"file": "-"}]))
+        if force or not whole or known["inputs"] != workshop.inputs_of(image):
+            record[image.name] = workshop.image(image)
+            digest = record[image.name]["digest"]
+            say(f"镜像 {image.name} 已就绪：{digest[:19]}", f"image {image.name} is ready: {digest[:19]}")
+    encoded = (json.dumps(record, indent=1, sort_keys=True) + "\n").encode()
+    if not path.exists() or path.read_bytes() != encoded:
+        lists.write(path, encoded)
+    built = lists.read_record(folder)
+    for image in images if client else ():
+        if not has(client, built[image.name].digest, tag_of(tag, image.name)):
+            load(client, built[image.name], tag_of(tag, image.name), folder)
+    sign(folder, built)
+    workshop.tidy(record)
+    return record
+
+
+def sign(folder: Path, built: dict[str, lists.Built]) -> None:
+    """Sign the list if the key is here; say so if it is not."""
+    signer = lists.make_key(folder)
+    if signer is None:
+        say(
+            "签名密钥不在本机，请运行 sandbox images sign",
+            "the signing key is elsewhere: run sandbox images sign",
+        )
+        return
+    envelope, target = lists.sign(built, signer), folder / lists.SIGNED
+    if not target.exists() or target.read_bytes() != envelope:
+        lists.write(target, envelope)
+
+
 def main() -> None:
-    """Build what is not current; write ``var/images.json``."""
-    force = "--force" in sys.argv[1:]
-    with alone():
-        client = docker.APIClient(base_url=ENGINE, version="1.41", timeout=600)
-        recipe = recipe_hash()
-        record = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-        for image in IMAGES:
-            inputs = digest_of([recipe.encode(), own_hash(image).encode()])
-            if force or not is_current(client, image, inputs):
-                record[image.name] = build(client, image, recipe)
-                RECORD.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+    """Build, with the options of the module's text."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--force", action="store_true", help="make every layer anew")
+    parser.add_argument("--without-engine", action="store_true", help="layers, record and list only")
+    parser.add_argument("--folder", type=Path, default=lists.home())
+    parser.add_argument("--tag", default="sandbox", help="prefix of the engine's tags")
+    options = parser.parse_args()
+    with alone(options.folder):
+        client = None
+        if not options.without_engine:
+            client = docker.APIClient(base_url=ENGINE, version="1.41", timeout=600)
+        record = build(options.folder, client, options.tag, recipe.IMAGES, options.force)
+        if client:  # until the callers say sql, python, check
+            client.tag(record["python"]["digest"], f"{options.tag}/job", "current", force=True)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,27 @@ define(
     ),
 )
 define(
+    Unavailable,
+    IMAGE_LIST=(
+        "可运行镜像的签名清单不可用：{why}。请运行 make setup，或由持钥人运行 sandbox images sign。",
+        "The signed list of images cannot be used: {why}. No image is run; run make setup, "
+        "or have the holder of the key run sandbox images sign.",
+    ),
+    IMAGE_RECORD=(
+        "镜像的构建记录或镜像层缺失或已损坏；请运行 make setup 重建。",
+        "The record of the images or one of their layers is missing or damaged; run make setup.",
+    ),
+)
+define(
     Invalid,
     IMAGE_UNKNOWN=(
         "本机没有镜像 {image}：只能使用已构建的镜像，请运行 make setup 构建，系统从不下载镜像。",
         "There is no image {image} on this machine: build it with make setup; images are never pulled.",
+    ),
+    IMAGE_UNTRUSTED=(
+        "镜像 {image} 不在签名清单上，不予运行；请运行 make setup 重建，或核对后运行 sandbox images sign。",
+        "Image {image} is not on the signed list and is not run; rebuild it with make setup, "
+        "or verify it and run sandbox images sign.",
     ),
     TASK_INVALID=("任务的“{what}”不合格式：{why}。", "The task's “{what}” is malformed: {why}."),
     INPUT_UNREADABLE=(

@@ -1,0 +1,131 @@
+"""What the images are made of, as tables: packages, layers, images, and what is left out of each.
+
+Three images for three purposes, so that a container holds no library that its task does not use:
+
+- ``sql``: DuckDB and nothing else; a developer's SQL job;
+- ``python``: the libraries of an analyst; a developer's Python job;
+- ``check``: what takes supplies in, compiles views, desensitises and checks outputs.
+
+Layers stand from the most to the least shared, so that the engine keeps the common ones once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+EPOCH = 1767225600  # 2026-01-01T00:00:00Z: the time of every file and image
+CREATED = "2026-01-01T00:00:00Z"
+UID = 61000  # the images' own user; a task runs as a user of its own (sandbox/executor/profile.py)
+PYTHON = "usr/bin/python3.11"
+SITE = "usr/local/lib/python3.11/dist-packages"
+
+# The whole of the root file system. dbm, curses, readline and nis stay out: a task has no terminal.
+DEBS = (
+    "libbz2-1.0",
+    "libc6",
+    "libcrypt1",
+    "libexpat1",
+    "libffi8",
+    "libgcc-s1",
+    "libgomp1",
+    "liblzma5",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libsqlite3-0",
+    "libssl3",
+    "libstdc++6",
+    "libuuid1",
+    "python3.11-minimal",
+    "tzdata",
+    "zlib1g",
+)
+# Left out of them. distutils and lib2to3 go with Python 3.12 anyway; the first names a package registry.
+DEB_EXCLUDE = (
+    "etc/apt",
+    "usr/bin/pdb3.11",
+    "usr/bin/py3versions",
+    "usr/bin/pydoc3.11",
+    "usr/bin/pygettext3.11",
+    "usr/lib/python3.11/distutils",
+    "usr/lib/python3.11/lib2to3",
+    "usr/lib/python3.11/pydoc_data",
+    "usr/sbin",
+    "usr/share/applications",
+    "usr/share/binfmts",
+    "usr/share/bug",
+    "usr/share/doc",
+    "usr/share/gcc",
+    "usr/share/gdb",
+    "usr/share/lintian",
+    "usr/share/man",
+    "usr/share/pixmaps",
+    "usr/share/python3",
+    "var",
+)
+# Left out of the wheels, by folder name, suffix, and part of a file's name.
+WHEEL_FOLDERS = frozenset({"tests", "include", "bin", "__pycache__"})
+WHEEL_SUFFIXES = frozenset({".pyi", ".pxd", ".pyx", ".h", ".c", ".cpp", ".a"})
+WHEEL_PARTS = ("flight", "libarrow_s3", "_s3fs", "_gcsfs", "_azurefs")  # pyarrow's network: 40 MB
+
+# Layer -> the locked packages in it. Every line of requirements/images.txt stands in exactly one.
+WHEELS: dict[str, tuple[str, ...]] = {
+    "duckdb": ("duckdb",),
+    "tables": ("numpy", "polars", "polars-runtime-32", "pyarrow"),
+    "science": (
+        "cloudpickle",
+        "formulaic",
+        "interface-meta",
+        "joblib",
+        "narwhals",
+        "packaging",
+        "pandas",
+        "patsy",
+        "python-dateutil",
+        "scikit-learn",
+        "scipy",
+        "statsmodels",
+        "threadpoolctl",
+        "tzdata",
+        "wrapt",
+    ),
+    "checker": (
+        "annotated-types",
+        "pillow",
+        "pydantic",
+        "pydantic-core",
+        "pyyaml",
+        "rfc8785",
+        "typing-extensions",
+        "typing-inspection",
+    ),
+}
+ROOTFS = "rootfs"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: its layers from the bottom, below our own; and where our own files begin.
+
+    ``roots`` are packages of ours that are in the image whole; of the others only the modules that these
+    import. ``policies``: whether the policy files are in it too.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+    roots: tuple[str, ...]
+    policies: bool = False
+
+
+TASK = ("sandbox.task",)
+IMAGES = (
+    Image("sql", (ROOTFS, "duckdb"), TASK),
+    Image("python", (ROOTFS, "duckdb", "tables", "science"), TASK),
+    Image(
+        "check",
+        (ROOTFS, "duckdb", "tables", "checker"),
+        (*TASK, "sandbox.workspace", "sandbox.desensitize", "sandbox.policy", "sandbox.egress"),
+        policies=True,
+    ),
+)
+# The one exit and the durable parts of the control plane are in no image, whatever imports them.
+NEVER = frozenset({"sandbox.egress.gate"})
