@@ -10,14 +10,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import httpx
-import rfc8785
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from typing import TYPE_CHECKING, Any
 
 from sandbox.core.errors import Invalid, SandboxError, Unavailable, define, fail
+
+if TYPE_CHECKING:  # imported where they are used: many a command needs none of them
+    import httpx
 
 define(
     Unavailable,
@@ -50,6 +48,8 @@ class Client:
         acting: str | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        import httpx
+
         self.url = url or os.environ.get("SANDBOX_URL", "http://127.0.0.1:8070")
         given = (token or os.environ.get("SANDBOX_TOKEN", "")).strip()
         headers = {"authorization": f"Bearer {given}"} if given else {}
@@ -59,6 +59,8 @@ class Client:
 
     def call(self, method: str, path: str, **rest: Any) -> httpx.Response:
         """One request; raises the server's error, or SERVER_UNREACHABLE."""
+        import httpx
+
         try:
             answer = self._http.request(method, path, **rest)
         except httpx.TransportError as error:
@@ -121,6 +123,10 @@ class Client:
 
 def sign_manifest(manifest: dict[str, Any], file: Path, key: Path) -> dict[str, Any]:
     """The manifest with hash, size and signature. Raises FILE_UNREADABLE."""
+    import rfc8785
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     digest = hashlib.sha256()
     try:
         with file.open("rb") as source:
@@ -141,11 +147,6 @@ def sign_manifest(manifest: dict[str, Any], file: Path, key: Path) -> dict[str, 
     }
     signature = private.sign(rfc8785.dumps(body))
     return {**body, "signature": base64.b64encode(signature).decode()}
-
-
-def describe(error: SandboxError, lang: str) -> str:
-    """An error as the command line prints it: code and sentence."""
-    return f"{error.code}: {error.message(lang)}"
 
 
 def as_json(value: Any) -> str:

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
-from rich.table import Table
 
 from sandbox.cli.client import Client, as_json
 from sandbox.core.errors import fail
@@ -89,6 +87,9 @@ def get(
     if format == "json":
         typer.echo(as_json(found))
         return
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("ID", "状态 / state", "单位 / organisation", "版本 / version", "期限 / due")
     for one in found:
         due = (one["due_at"] or "")[:16] + (" ⚠" if one["overdue"] else "")

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from sandbox.cli.client import Client, Remote, describe, sign_manifest
+from sandbox.cli.client import Client, Remote, sign_manifest
+from sandbox.cli.language import describe
 from sandbox.core.errors import CODES, fail
 from tests.refusal import refused
 

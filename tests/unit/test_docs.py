@@ -16,7 +16,7 @@ import typer
 import yaml
 
 from sandbox.api.app import create_app
-from sandbox.cli.main import app
+from sandbox.cli.main import application
 from sandbox.cli.resources import Plain
 from sandbox.control.kinds import KINDS
 from sandbox.core.actor import Role
@@ -110,7 +110,7 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield from leaves(below, (*path, name))
 
 
-LEAVES = dict(leaves(typer.main.get_command(app)))
+LEAVES = dict(leaves(typer.main.get_command(application())))
 
 
 def resolve(words: tuple[str, ...]) -> Any | None:
