@@ -2,10 +2,10 @@
 
 Each task has a keeper (``keeper.py``), a process of its own that outlives the worker; this class starts it,
 waits for it, and reads what it noted in the task's folder. Started as root it gives each task a user of its
-own before bwrap runs: bwrap started *by root* lets a task write the host's ``core_pattern`` (measured), and is
-never started so. Started by another user, the task is that user to the host, in a user namespace of its own,
-and where no control group was handed to that user its memory is watched instead of bounded: ``guarantees``
-says which, and a policy that needs more refuses.
+own before bwrap runs: bwrap started *by root* lets a task write the host's ``core_pattern`` (measured) and
+is never started so. Started by another user, the task is that user to the host, in a user namespace of its
+own, and where no control group was handed to that user its memory is watched instead of bounded:
+``guarantees`` says which, and a policy that needs more refuses.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from sandbox.core.errors import fail
 from sandbox.executor import cgroups, folders, kernel, processes, profile, syscalls
 from sandbox.executor.contract import End, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
+from sandbox.executor.guarantees import DEFAULT_RUNTIME, Guarantees, bubblewrap_guarantees
 from sandbox.executor.keeper import Order
 from sandbox.executor.rootfs import Rootfs
 from sandbox.executor.slots import REQUIRED
@@ -47,6 +48,7 @@ class BubblewrapExecutor:
     def __init__(self, root: Path, images: Path | None = None) -> None:
         self.root = root.resolve()
         self.rootfs = Rootfs(images)
+        self._measured: dict[str, Guarantees] = {}
         self.space = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
 
     # -- the contract -----------------------------------------------------------------------------
@@ -68,6 +70,10 @@ class BubblewrapExecutor:
             processes.wait(keeper)
         with folder.lock():
             return self._outcome(folder)
+
+    def ended(self, task_id: str) -> Outcome | None:
+        """See ``contract.Executor``."""
+        return self._folder(task_id).outcome()
 
     def stop(self, task_id: str) -> None:
         """See ``contract.Executor``."""
@@ -115,6 +121,12 @@ class BubblewrapExecutor:
         """See ``contract.Executor``."""
         return self.rootfs.digest(name)
 
+    def guarantees(self, runtime: str = DEFAULT_RUNTIME) -> Guarantees:
+        """See ``guarantees.Guarantor``; measured once per runtime."""
+        if runtime not in self._measured:
+            self._measured[runtime] = bubblewrap_guarantees(runtime)
+        return self._measured[runtime]
+
     # -- one task ---------------------------------------------------------------------------------
 
     def _folder(self, task_id: str) -> TaskFolder:
@@ -160,7 +172,7 @@ class BubblewrapExecutor:
         order = json.dumps(asdict(self._order(task, folder))).encode()
         folder.remove()
         folder.path.mkdir(mode=0o700)
-        keeper = subprocess.Popen(
+        keeper = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, *KEEPER],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,

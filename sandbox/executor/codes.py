@@ -21,6 +21,10 @@ define(
         "The signed list of images cannot be used: {why}. No image is run; run make setup, "
         "or have the holder of the key run sandbox images sign.",
     ),
+    IMAGE_SOURCE=(
+        "这里没有镜像的构建程序；请在源码目录的虚拟环境中运行。",
+        "The images' build program is not here; run the command from a working copy's environment.",
+    ),
     IMAGE_RECORD=(
         "镜像的构建记录或镜像层缺失或已损坏；请运行 make setup 重建。",
         "The record of the images or one of their layers is missing or damaged; run make setup.",
@@ -36,6 +40,10 @@ define(
         "镜像 {image} 不在签名清单上，不予运行；请运行 make setup 重建，或核对后运行 sandbox images sign。",
         "Image {image} is not on the signed list and is not run; rebuild it with make setup, "
         "or verify it and run sandbox images sign.",
+    ),
+    EXECUTOR_UNKNOWN=(
+        "没有执行器“{name}”：请把 SANDBOX_EXECUTOR 设为 {known} 之一。",
+        "There is no executor “{name}”: set SANDBOX_EXECUTOR to one of {known}.",
     ),
     TASK_INVALID=("任务的“{what}”不合格式：{why}。", "The task's “{what}” is malformed: {why}."),
     INPUT_UNREADABLE=(

@@ -14,9 +14,8 @@ import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sandbox.executor.collect import REPORT_BYTES
+from sandbox.executor.collect import SPARE_BYTES
 from sandbox.executor.contract import Limits
 from sandbox.executor.folders import GO, LANDING_BYTES, READY, SPARE_INODES, TASK_FILE
 from sandbox.executor.kernel import CAPABILITY_SETS, NAMESPACES, PROC
@@ -106,9 +105,9 @@ def lay_out(
     _mount("sandbox", STAGE, "tmpfs", HARDENED, "size=1048576,mode=0755")
     (STAGE / "root").mkdir()
     _show(rootfs.handle, STAGE / "root", MS_NOSUID | MS_NODEV)
-    output = limits.output_bytes + REPORT_BYTES
+    output = limits.output_bytes + SPARE_BYTES
     _memory(STAGE / "out", output, limits.output_files + SPARE_INODES, 0o700, owner)
-    _memory(STAGE / "tmp", limits.tmp_bytes, TMP_INODES, 0o1777, owner)
+    _memory(STAGE / TMP[1:], limits.tmp_bytes, TMP_INODES, 0o1777, owner)
     _memory(STAGE / "shm", SHM_BYTES, SHM_INODES, 0o1777, owner)
     _memory(STAGE / "in", LANDING_BYTES, 0, 0o755, (os.geteuid(), os.getegid()))
     (STAGE / "in" / TASK_FILE).write_bytes(document)
@@ -149,7 +148,8 @@ def command(
         "--proc", "/proc", *_masks(),
         "--perms", "0755", "--size", str(DEVICE_BYTES), "--tmpfs", "/dev", *devices, *links,
         "--bind", f"{STAGE}/shm", SHM, "--remount-ro", "/dev",
-        "--bind", f"{STAGE}/tmp", TMP, "--ro-bind", f"{STAGE}/in", "/in", "--bind", f"{STAGE}/out", "/out",
+        "--bind", f"{STAGE / TMP[1:]}", TMP,
+        "--ro-bind", f"{STAGE}/in", "/in", "--bind", f"{STAGE}/out", "/out",
         "--remount-ro", "/", "--chdir", TMP,
         "--seccomp", str(seccomp), "--json-status-fd", str(status), "--block-fd", str(block),
         "--", *entry,
@@ -176,8 +176,8 @@ def _expected_points(inputs: Iterable[str]) -> set[str]:
 def missing(init: int, owner: tuple[int, int], inputs: Iterable[str], groups: Iterable[str]) -> list[str]:
     """What is not in force yet in the sandbox whose first process is ``init``: names of guarantees.
 
-    Empty when it is as it must be. ``owner`` is the host's user and group, ``groups`` the control groups it must stand in.
-    OSError, KeyError or ValueError if the process cannot be looked at.
+    Empty when it is as it must be. ``owner`` is the host's user and group, ``groups`` the control groups that
+    it must stand in. OSError, KeyError or ValueError if the process cannot be looked at.
     """
     status, flags = _status(init), _flags(init)
     names = ("user", *NAMESPACES)

@@ -157,7 +157,7 @@ class Keeper:
                 seccomp=program.fileno(), status=status, block=gate,
             )  # fmt: skip
             try:
-                return subprocess.Popen(
+                return subprocess.Popen(  # noqa: S603 - bwrap and what house.command says
                     call,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -165,7 +165,7 @@ class Keeper:
                     env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
                     cwd="/",
                     pass_fds=(program.fileno(), status, gate),
-                    preexec_fn=self._become,  # noqa: PLW1509 - this process has one thread
+                    preexec_fn=self._become,  # this process has one thread
                     start_new_session=True,
                 )
             except (OSError, subprocess.SubprocessError):
@@ -240,7 +240,7 @@ class Keeper:
             raise fail("ISOLATION_UNAVAILABLE", missing="limits") from None
 
     def _probed(self, init: int, status: int, ready: int) -> dict[str, int]:
-        """The answers of the probe inside, before the task's code; ISOLATION_UNAVAILABLE if a wall is down."""
+        """Count of the probe's answers, before the task's code; ISOLATION_UNAVAILABLE if a wall is down."""
         answer = self._answer(ready)
         try:
             told: object = json.loads(answer)["probe"]

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandbox.policy import isolation
+
 
 class Order(StrEnum):
     """Which value is the stricter one; it decides what counts as weaker than a parent (R-206)."""
@@ -21,6 +23,7 @@ class Order(StrEnum):
     TRUE = "true"
     FALSE = "false"
     FORBIDDEN = "forbidden"  # of "allowed" and "forbidden"
+    GRADES = "grades"  # for each data level, of each guarantee of the isolation, the better grade
     NONE = "none"  # different, not comparable: the nearer profile's value applies, the conflict is reported
     OWN = "own"  # describes the instrument itself: differing is no conflict
 
@@ -34,6 +37,7 @@ _AT_LEAST_AS_STRICT: dict[Order, Callable[[Any, Any], bool]] = {
     Order.TRUE: lambda child, parent: bool(child),
     Order.FALSE: lambda child, parent: not child,
     Order.FORBIDDEN: lambda child, parent: bool(child == "forbidden"),
+    Order.GRADES: isolation.at_least,
     Order.NONE: lambda child, parent: True,
     Order.OWN: lambda child, parent: True,
 }

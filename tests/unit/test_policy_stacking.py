@@ -84,7 +84,7 @@ def test_explain_prints_the_source_chain(write: Write) -> None:
     assert [(s.profile, s.basis, s.value, s.cite, s.applies) for s in sources] == [
         ("district@1.0.0", "stated", 2, "第9条", True),
         ("guangdong@1.0.0", "stated", 5, "第22条(二)", False),
-        ("national@1.0.0", "default", 3, "", False),
+        ("national@1.1.0", "default", 3, "", False),
     ]
     silent = load_profile(path, FOLDER).explain("egress.min_cell")
     assert [s.basis for s in silent] == ["silent", "silent", "default"]
@@ -343,7 +343,7 @@ def test_too_many_parents(write: Write) -> None:
 def test_the_folder_can_be_set(write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("SANDBOX_POLICIES", raising=False)
     assert policies_folder() == FOLDER
-    assert load_profile("national").id == "national@1.0.0"
+    assert load_profile("national").id == "national@1.1.0"
     assert load_calendar().version
     monkeypatch.setenv("SANDBOX_POLICIES", str(tmp_path))
     write("own", {}, extends=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from sandbox.policy.isolation import NeededByLevel, RuntimeByLevel
 from sandbox.policy.parameter import Order, Parameter
 from sandbox.policy.parameters.types import Amount, Count, Format, Period, Positive, Share
 
@@ -57,6 +58,10 @@ ROWS: tuple[Parameter, ...] = (
               "作业临时空间", "job scratch space"),
     Parameter("job.cpus", "", "R-111", Amount, "cores", Order.LOWER,
               "作业处理器数", "job processors"),
+    Parameter("isolation.needed", "", "R-111", NeededByLevel, "", Order.GRADES,
+              "各级数据所需的隔离保证", "guarantees of the isolation that each data level needs"),
+    Parameter("isolation.runtime", "", "R-111", RuntimeByLevel, "", Order.NONE,
+              "各级数据所用的容器运行时", "container runtime for each data level"),
     Parameter("job.log_to_developer", "Q-09", "R-117", Literal["status_only"], "", Order.NONE,
               "返回开发者的日志", "log that a developer sees"),
     Parameter("quarantine.purge_days", "Q-10", "R-118", Positive, "d", Order.LOWER,
