@@ -59,11 +59,13 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    work.prepare(settings.prepared)
     engine.start(work.step)
     try:
         reconciler.run(stop)
     finally:
         engine.stop()
+        work.executor.close()
     # Steps wait for their containers, which may take hours, and the interpreter would wait for the steps. The
     # containers go on; the next worker attaches to them.
     logging.shutdown()

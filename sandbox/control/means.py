@@ -19,7 +19,10 @@ from sandbox.operation.job import JobSpec
 from sandbox.store.blobs import Blobs
 
 TRANSITION_RACE = frozenset({"STATE", "STALE", "NOT_FOUND"})
-TASK_ID = re.compile(r"(?P<id>.+)-(?:a\d+-(?P<job>view|run)|(?P<supply>ingest)|(?P<request>check))")
+# how a task's id ends -> the kind of resource that it is for; before that stands the resource's id
+TASK_ID = re.compile(
+    r"(?P<id>.+)-(?:a\d+-(?P<job>run)|v[0-9a-f]{32}(?P<scenario>)|(?P<supply>ingest)|(?P<request>check))"
+)
 
 
 def owner_of(task: str) -> str:
@@ -27,8 +30,13 @@ def owner_of(task: str) -> str:
     found = TASK_ID.fullmatch(task)
     if found is None:
         return ""
-    kinds = (("job", "job"), ("supply", "supply"), ("request", "egress-request"))
-    kind = next(kind for group, kind in kinds if found[group])
+    kinds = (
+        ("job", "job"),
+        ("scenario", "scenario"),
+        ("supply", "supply"),
+        ("request", "egress-request"),
+    )
+    kind = next(kind for group, kind in kinds if found[group] is not None)
     return f"{kind}/{found['id']}"
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from sandbox.control.kinds import KINDS
 from sandbox.control.means import owner_of
-from sandbox.control.work import Work, working
+from sandbox.control.work import Work, keeps_views, working
 from sandbox.core.errors import SandboxError
 from sandbox.engine.contract import Engine
 
@@ -75,7 +75,7 @@ class Reconciler:
             return False
         with self.work.control.store.read() as reader:
             found = reader.get(kind, id)
-        return found is not None and working(found)
+        return found is not None and (working(found) or keeps_views(found))
 
     def watch_nodes(self) -> list[str]:
         """Beat our own heart; give the work of nodes that are silent to the living."""

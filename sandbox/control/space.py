@@ -37,6 +37,7 @@ class Settings:
     algorithm: str = "sha256"
     node: str = "node-1"
     slots: int = 4
+    prepared: int = 1  # containers that wait, for each image
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -54,6 +55,7 @@ class Settings:
             algorithm=get("SANDBOX_HASH", "sha256"),
             node=get("SANDBOX_NODE", "node-1"),
             slots=int(get("SANDBOX_SLOTS", "4")),
+            prepared=int(get("SANDBOX_PREPARED", "1")),
         )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sandbox.authorisation.scenario_spec import LIVE
 from sandbox.control import reports
 from sandbox.control.door import Control
 from sandbox.control.kinds import kind_of
@@ -17,10 +18,11 @@ from sandbox.control.leftovers import Leftovers
 from sandbox.control.means import TRANSITION_RACE, Means, owner_of
 from sandbox.control.places import Places
 from sandbox.control.steps import egress, ending, job, supply
+from sandbox.control.tasks import IMAGES
 from sandbox.core.errors import Conflict, Forbidden, Internal, Unavailable
 from sandbox.core.resource import Resource
 from sandbox.egress.gate import Gate
-from sandbox.executor.contract import Executor
+from sandbox.executor.contract import Executor, Shape
 
 DAMAGED = frozenset({"BLOB_DAMAGED", "BLOB_MISSING"})  # an input is not what it was: trying again is no help
 
@@ -50,6 +52,11 @@ class Work:
         self.gate = gate
         self.leftovers = Leftovers(control.store, places)
         self.means = Means(control, executor, places, gate, self.leftovers)
+
+    def prepare(self, count: int) -> None:
+        """Have the executor keep ``count`` containers ready for each image, with the profile's limits."""
+        shapes = [Shape(self.executor.image(name), self.means.limits()) for name in IMAGES]
+        self.executor.prepare(shapes * count)
 
     def step(self, ref: str) -> bool:
         """Do the one step that ``kind/id`` is in; whether there may be another one after it."""
@@ -81,6 +88,11 @@ class Work:
             if owner_of(task) == ref:
                 self.executor.discard(task)
                 self.places.forget(task)
+
+
+def keeps_views(resource: Resource) -> bool:
+    """Whether views made for it may be used again: a scenario whose grant lives."""
+    return resource.kind == "scenario" and resource.state in LIVE
 
 
 def working(resource: Resource) -> bool:

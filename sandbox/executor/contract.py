@@ -159,5 +159,8 @@ class Executor(Protocol):
         """From now on have a container ready for each of ``wanted`` (a shape may stand there more than
         once) and none for anything else; returns at once. An executor may have none ready ever."""
 
+    def close(self) -> None:
+        """Prepare nothing any more and remove what waits; tasks that run are not touched."""
+
     def image(self, name: str) -> str:
         """The digest (``sha256:…``) of the built image ``name`` ("job", "check"); IMAGE_UNKNOWN if none."""

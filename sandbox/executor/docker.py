@@ -97,6 +97,10 @@ class DockerExecutor:
             with folder.lock():
                 return folder.outcome() or self._collect(api, task, folder)
 
+    def ended(self, task_id: str) -> Outcome | None:
+        """See ``contract.Executor``."""
+        return self._folder(task_id).outcome()
+
     def stop(self, task_id: str) -> None:
         """See ``contract.Executor``."""
         folder = self._folder(task_id)
@@ -142,7 +146,7 @@ class DockerExecutor:
         self._ahead.want(wanted)
 
     def close(self) -> None:
-        """Prepare nothing any more and remove what waits; running tasks are not touched."""
+        """See ``contract.Executor``."""
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None

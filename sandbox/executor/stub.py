@@ -96,6 +96,10 @@ class StubExecutor:
             isolation={},
         )
 
+    def ended(self, task_id: str) -> Outcome | None:
+        """See ``contract.Executor``."""
+        return TaskFolder(self.root, task_id).outcome()
+
     def stop(self, task_id: str) -> None:
         """See ``contract.Executor``."""
         with self._guard:
@@ -126,6 +130,9 @@ class StubExecutor:
 
     def prepare(self, wanted: Sequence[Shape]) -> None:
         """Nothing is ever ready: a room starts at once."""
+
+    def close(self) -> None:
+        """Nothing waits."""
 
     def image(self, name: str) -> str:
         """A made-up digest for "job" and "check"."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,10 @@ class Yard:
         self.scene.create("developer", "egress-request", self.scene.request_spec(job=job), id)
         return self.run(f"egress-request/{id}")
 
+    def left(self) -> list[str]:
+        """Tasks that are still there, but for the granted views: those stay with the grant."""
+        return [task for task in self.executor.known() if not owner_of(task).startswith("scenario/")]
+
     def inventory(self) -> set[tuple[str, str]]:
         found = self.scene.space.places.inventory("ag-a")
         return {(item["place"], item["name"]) for item in found}
@@ -146,11 +151,13 @@ def test_the_whole_way_of_a_job(yard: Yard) -> None:
         {"path": "out.csv", "sha256": SHA, "bytes": len(OUTPUT), "kind": "table"}
     ]
     assert yard.scene.get("scenario", "sc-a").status["grant"]["uses_left"] == uses - 1
-    assert [task.id for task in yard.executor.tasks] == ["job-a-a1-view", "job-a-a1-run"]
+    view, run = (task.id for task in yard.executor.tasks)
+    assert re.fullmatch(r"sc-a-v[0-9a-f]{32}", view)
+    assert run == "job-a-a1-run"
     request = yard.request()
     assert request.state == "human_review"
     assert ("review", SHA) in yard.inventory()
-    assert yard.executor.known() == []
+    assert yard.left() == []
     assert yard.scene.space.places.assemblies() == []
 
 
@@ -225,7 +232,7 @@ def test_a_refused_supply_leaves_nothing(yard: Yard, room: Room, code: str) -> N
     assert refused_one.state == "refused"
     assert refused_one.status["refused"]["code"] == code
     assert yard.inventory() == before
-    assert yard.executor.known() == []
+    assert yard.left() == []
 
 
 def test_a_supply_whose_bytes_are_gone_is_refused(yard: Yard) -> None:
@@ -285,7 +292,7 @@ def test_a_failed_jobs_report_is_closed_words(yard: Yard, room: Room, class_: st
     error = job.status["outcome"]["error"]
     assert (error["class"], error["line"]) == (class_, line)
     assert error["file"] in ("main.py", "")
-    assert yard.executor.known() == []
+    assert yard.left() == []
 
 
 @pytest.mark.parametrize(
@@ -334,7 +341,7 @@ def test_a_job_killed_while_its_container_runs_stays_killed(yard: Yard) -> None:
 
     yard.executor.rooms[TaskKind.JOB] = room
     assert yard.job().state == "killed"
-    assert yard.executor.known() == []
+    assert yard.left() == []
     assert yard.blobs("staging").names() == []
 
 
@@ -470,7 +477,7 @@ def test_anything_but_a_whole_verdict_is_a_rejection(yard: Yard, room: Room, err
     assert yard.blobs("review").names() == []
     shown = yard.scene.control.get(yard.scene.who("developer"), "egress-request", "eg-a")
     assert shown.status["check"]["verdict"] == "reject"  # and it can be shown at all
-    assert yard.executor.known() == []
+    assert yard.left() == []
 
 
 @pytest.mark.parametrize(
@@ -520,17 +527,54 @@ def test_a_recipient_abroad_holds_the_request(yard: Yard) -> None:
     assert yard.run("egress-request/eg-a").state == "held_cross_border"
 
 
+# --- the granted view
+
+
+def again(yard: Yard, id: str, **over: Any) -> Resource:
+    """Another job on the same grant."""
+    spec = {"language": "python", "entry": "main.py", "code": {"main.py": CODE}, **over}
+    yard.scene.create("developer", "job", yard.scene.job_spec(**spec), id)
+    return yard.run(f"job/{id}")
+
+
+def kinds(yard: Yard) -> list[TaskKind]:
+    return [task.kind for task in yard.executor.tasks]
+
+
+def test_a_second_job_on_the_same_grant_finds_its_view_made(yard: Yard) -> None:
+    assert yard.job().state == again(yard, "job-b").state == "quarantined"
+    assert kinds(yard) == [TaskKind.VIEW, TaskKind.JOB, TaskKind.JOB]
+
+
+def test_other_columns_are_another_view(yard: Yard) -> None:
+    yard.job()
+    [table] = yard.scene.job_spec()["inputs"]
+    assert len(table["columns"]) > 1
+    again(yard, "job-b", inputs=[{**table, "columns": table["columns"][:1]}])
+    assert kinds(yard).count(TaskKind.VIEW) == 2
+
+
+def test_a_view_that_failed_is_made_anew_for_the_next_job(yard: Yard) -> None:
+    good = yard.executor.rooms[TaskKind.VIEW]
+    yard.executor.rooms[TaskKind.VIEW] = ending(End.OUT_OF_MEMORY)
+    assert yard.job().state == "failed"
+    yard.executor.rooms[TaskKind.VIEW] = good
+    assert again(yard, "job-b").state == "quarantined"
+    assert kinds(yard) == [TaskKind.VIEW, TaskKind.VIEW, TaskKind.JOB]
+
+
 # --- ids
 
 
 @pytest.mark.parametrize(
     ("task", "owner"),
     [
-        ("job-1a-a1-view", "job/job-1a"),
+        (f"sc-1-v{'0' * 32}", "scenario/sc-1"),
+        (f"sc-1-v{'0' * 31}", ""),
         ("job-1a-a12-run", "job/job-1a"),
         ("su-1-ingest", "supply/su-1"),
         ("eg-1-check", "egress-request/eg-1"),
-        ("job-a-a1-view-a2-run", "job/job-a-a1-view"),
+        ("job-a-a1-run-a2-run", "job/job-a-a1-run"),
         ("job-1-view", ""),
         ("job-1-a-run", ""),
         ("job-1-a1-check", "egress-request/job-1-a1"),

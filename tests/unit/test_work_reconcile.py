@@ -115,7 +115,7 @@ def test_a_killed_jobs_container_is_stopped_and_removed(yard: Yard, reconciler: 
         worker.join()
     assert yard.scene.state("job", "job-a") == "killed"
     reconciler.discard_orphans()
-    assert yard.executor.known() == []
+    assert yard.left() == []
 
 
 def task(yard: Yard, id: str) -> Task:
@@ -124,13 +124,14 @@ def task(yard: Yard, id: str) -> Task:
 
 def test_tasks_and_folders_that_no_row_wants_are_removed(yard: Yard, reconciler: Reconciler) -> None:
     submit(yard)
-    for id in ("job-none-a1-run", "su-none-ingest", "stranger", "job-a-a1-view"):
+    view, of_none = f"sc-a-v{'0' * 32}", f"sc-none-v{'0' * 32}"
+    for id in ("job-none-a1-run", "su-none-ingest", "stranger", view, of_none):
         yard.executor.run(task(yard, id))
     yard.scene.space.places.write("job-gone-a1-run", "code", {"a.py": "x"})
     yard.scene.space.places.write("job-a-a1-run", "code", {"a.py": "x"})
     gone = reconciler.discard_orphans()
-    assert gone == ["job-gone-a1-run", "job-none-a1-run", "stranger", "su-none-ingest"]
-    assert yard.executor.known() == ["job-a-a1-view"]
+    assert gone == ["job-gone-a1-run", "job-none-a1-run", of_none, "stranger", "su-none-ingest"]
+    assert yard.executor.known() == [view]
     assert yard.scene.space.places.assemblies() == ["job-a-a1-run"]
     assert reconciler.discard_orphans() == []
 

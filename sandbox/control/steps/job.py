@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sandbox.control import reports, tasks
 from sandbox.control.door import Sight
 from sandbox.control.means import TRANSITION_RACE, Means
@@ -9,6 +11,7 @@ from sandbox.core.errors import Conflict, Forbidden
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import Outcome
 from sandbox.operation.job import JobSpec, lineage_of
+from sandbox.operation.outcome import KEPT_WHILE, kept, named
 
 
 def provision(means: Means, job: Resource) -> bool:
@@ -33,7 +36,7 @@ def provision(means: Means, job: Resource) -> bool:
 
 def build_view(means: Means, job: Resource) -> bool:
     """The granted columns x rows x period as files that the job's container will see, and no more."""
-    outcome = _view(means, job)
+    outcome = tasks.granted_view(means, job)
     if not reports.good(outcome):
         means.act(job, "fail", reports.ran(outcome, reports.mistake("Exception")))
         return True
@@ -43,24 +46,36 @@ def build_view(means: Means, job: Resource) -> bool:
 
 def run_job(means: Means, job: Resource) -> bool:
     """The code, in its container."""
-    view = _view(means, job)  # idempotent: the outcome that is there
+    view = tasks.granted_view(means, job)  # made already
     spec = JobSpec.model_validate(job.spec)
     outcome = means.run(tasks.run_task(means, job, spec, view))
     error = None if reports.good(outcome) else reports.job_error(spec, outcome)
-    means.act(job, "fail" if error else "succeed", reports.ran(outcome, error))
+    told = {**reports.ran(outcome, error), "log": _sealed(means, job, outcome)}
+    means.act(job, "fail" if error else "succeed", told)
     return True
+
+
+def _sealed(means: Means, job: Resource, outcome: Outcome) -> dict[str, Any] | None:
+    """What the job printed, into the place ``log``, unread; None if there is nothing."""
+    if outcome.log is None:
+        return None
+    try:
+        sha256, size = means.blobs(job, "log").put(outcome.log)
+    except OSError:
+        return None
+    return {"sha256": sha256, "bytes": size}
 
 
 def take_outputs(means: Means, job: Resource) -> bool:
     """Copy, hash, rename: the outputs into quarantine, or a recipe's table into the primary store."""
     spec = JobSpec.model_validate(job.spec)
-    view = _view(means, job)
+    view = tasks.granted_view(means, job)
     outcome = means.run(tasks.run_task(means, job, spec, view))
     if spec.primary:
         return _keep(means, job, spec, outcome)
     staging = means.blobs(job, "staging")
     outputs = []
-    for output in spec.outputs:
+    for output in spec.staged:
         try:
             sha256, size = staging.put(outcome.files / output.path)
         except OSError:
@@ -72,19 +87,13 @@ def take_outputs(means: Means, job: Resource) -> bool:
 
 
 def purge(means: Means, job: Resource) -> bool:
-    """Delete unclaimed outputs, unless another job of the scenario put out the very same bytes."""
-    staging = means.blobs(job, "staging")
+    """Delete unclaimed outputs and the sealed log, unless another job of the scenario names the same bytes."""
     with means.control.store.read() as reader:
         others = reader.find("job", labels={"scenario": job.labels["scenario"]})
-    kept = {
-        output["sha256"]
-        for other in others
-        if other.id != job.id and other.state in ("quarantined", "proposed")
-        for output in other.status["outputs"]
-    }
-    for output in job.status.get("outputs", []):
-        if output["sha256"] not in kept:
-            staging.remove(output["sha256"])
+    for place in KEPT_WHILE:
+        elsewhere = {sha256 for other in others if other.id != job.id for sha256 in kept(other, place)}
+        for sha256 in named(job, place) - elsewhere:
+            means.blobs(job, place).remove(sha256)
     means.act(job, "erase")
     return False
 
@@ -94,19 +103,14 @@ def _keep(means: Means, job: Resource, spec: JobSpec, outcome: Outcome) -> bool:
     product, title = means.control.new_id("product"), str(recipe.get("name", job.id))
     try:
         sha256, _ = means.blobs(job, "primary").put(outcome.files / "product.parquet")
-        kept = reports.kept(outcome, sha256, product, title)
+        made = reports.kept(outcome, sha256, product, title)
     except OSError:
-        kept = None
-    if kept is None:
+        made = None
+    if made is None:
         means.act(job, "fail", reports.ran(outcome, reports.mistake(reports.UNREADABLE)))
     else:
-        means.act(job, "keep", kept)
+        means.act(job, "keep", made)
     return True
-
-
-def _view(means: Means, job: Resource) -> Outcome:
-    """The granted view of this attempt; done once, and looked up after that."""
-    return means.run(tasks.view_task(means, job))
 
 
 STEPS = {
