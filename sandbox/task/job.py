@@ -15,7 +15,7 @@ What the code prints goes to the sealed log ``/out/log.txt`` (``log.py``). With 
 params a copy of it is the output ``log.md`` as well, and leaves or does not leave as any other.
 
 For the control plane the whole report is hearsay: a Python job shares the container with us.
-``timing`` is in seconds: ``user_start`` from the start of the task's process to the first moment of
+``timing`` is in seconds: ``user_start`` from the moment the task was given to the first moment of
 user code, ``user_seconds`` from there to its end.
 """
 
@@ -27,23 +27,17 @@ import re
 import shutil
 import stat
 import tempfile
-import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sandbox.core.errors import fail
 from sandbox.task.log import LOG_BYTES, LOG_FILE, LOG_OUTPUT, SealedLog
+from sandbox.task.waiting import since_claimed
 
 DEFAULT_BYTES = 64 << 20  # of one output, when none is declared; the container's quota stands above
 OUTPUT = re.compile(r"\w[\w.-]{0,99}")
 INPUT = re.compile(r"[a-z0-9_][a-z0-9_]{0,62}")
 SQL_SUFFIXES = (".csv", ".parquet", ".json")
-
-
-def since_start() -> float:
-    """Seconds since this process was started by the engine, the interpreter's own start included."""
-    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def _outputs(params: dict[str, Any], inputs: list[str]) -> dict[str, int]:
@@ -131,20 +125,20 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     entry = _entry(params, code)
     log, sealed = SealedLog(out.parent / LOG_FILE), out.parent / LOG_FILE
     with contextlib.closing(log), tempfile.TemporaryDirectory(prefix="job-") as folder:
-        # Imported before the clock: what our own libraries take is our overhead, not the user's time.
+        # Imported before the clock is read: what our own libraries take is our overhead, not the user's time.
         if params["language"] == "sql":
             from sandbox.task.sql_job import run_sql
 
-            start = since_start()
+            start = since_claimed()
             error = run_sql(code, entry, data, names, list(limits), out, Path(folder), log)
         else:
             from sandbox.task.python_job import run_python
 
-            start = since_start()
+            start = since_claimed()
             error = run_python(code, entry, data, out, Path(folder), log)
         timing = {
             "user_start": round(start, 3),
-            "user_seconds": round(since_start() - start, 3),
+            "user_seconds": round(since_claimed() - start, 3),
         }
     if error is not None:
         details = {"file": entry, "line": error["line"], "cls": error["class"]}

@@ -13,6 +13,7 @@ import json
 import os
 import select
 import stat
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 from sandbox.task.probe import attempt
 
 READY, GO = ".ready", "go"
+_claimed: float | None = None  # when the word to go came, CLOCK_BOOTTIME
 IDLE_SECONDS = 1800  # nobody wants this container any more: its executor was killed and did not come back
 
 
@@ -49,4 +51,15 @@ def until_claimed(inputs: Path, out: Path, modules: Iterable[str] = ()) -> None:
     poll.register(go, select.POLLIN)
     if not poll.poll(IDLE_SECONDS * 1000):
         raise SystemExit(1)
+    global _claimed
+    _claimed = time.clock_gettime(time.CLOCK_BOOTTIME)
     os.close(go)
+
+
+def since_claimed() -> float:
+    """Seconds since this process was given its task; if it never waited, since it was started."""
+    begun = _claimed
+    if begun is None:
+        fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+        begun = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun
