@@ -28,6 +28,7 @@ from sandbox.executor import cgroups, folders, kernel, processes, profile, sysca
 from sandbox.executor.contract import End, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
 from sandbox.executor.guarantees import DEFAULT_RUNTIME, Guarantees, bubblewrap_guarantees
+from sandbox.executor.images import ImageList
 from sandbox.executor.keeper import Order
 from sandbox.executor.rootfs import Rootfs
 from sandbox.executor.slots import REQUIRED
@@ -39,13 +40,13 @@ KEEPER = ("-I", "-m", "sandbox.executor.keeper")
 class BubblewrapExecutor:
     """Runs tasks below ``root``, a folder that no one else writes to; see ``contract.Executor``.
 
-    ``images`` is where the unpacked images stand (see ``rootfs``). Threads and processes of one user may use
-    executors of the same root at the same time.
+    ``images`` is the list of what may run, unpacked beside it (see ``rootfs``). Threads and processes of one
+    user may use executors of the same root at the same time.
     """
 
     entry = profile.ENTRY  # what a sandbox runs; tests put their probes in its place
 
-    def __init__(self, root: Path, images: Path | None = None) -> None:
+    def __init__(self, root: Path, images: ImageList | None = None) -> None:
         self.root = root.resolve()
         self.rootfs = Rootfs(images)
         self._measured: dict[str, Guarantees] = {}
@@ -117,9 +118,12 @@ class BubblewrapExecutor:
         for shape in wanted:
             self.rootfs.path(shape.image)
 
+    def close(self) -> None:
+        """Nothing waits."""
+
     def image(self, name: str) -> str:
         """See ``contract.Executor``."""
-        return self.rootfs.digest(name)
+        return self.rootfs.images.digest(name)
 
     def guarantees(self, runtime: str = DEFAULT_RUNTIME) -> Guarantees:
         """See ``guarantees.Guarantor``; measured once per runtime."""
