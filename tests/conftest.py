@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+pytest.register_assert_rewrite("tests.plugins")  # now, as they import one another in any order
 _PLUGINS = Path(__file__).parent / "plugins"
 
 pytest_plugins = [

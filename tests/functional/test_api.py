@@ -166,7 +166,7 @@ def test_people_of_a_suspended_organisation_are_out(event: str, api: Api) -> Non
 
 
 def test_only_administrators_open_accounts(api: Api) -> None:
-    before = len(api.scene.log())
+    before = api.scene.logged()
     for who in PEOPLE:
         for method, path, body in BODIED[:3]:
             api.refused(403, "ROLE", who, method, path, json=body)
@@ -272,7 +272,7 @@ def test_answers_are_not_cached_and_carry_an_id(api: Api) -> None:
 
 def test_a_refusal_through_the_api_is_in_the_log_once_with_its_actor(api: Api) -> None:
     api.headers("developer")
-    before = len(api.scene.log())
+    before = api.scene.logged()
     api.refused(403, "ROLE", "developer", "POST", "/v1/agreement/ag-a/suspend", json={"reason": "mine"})
     assert [(e.actor, e.reason) for e in api.scene.log(before)] == [("developer", "ROLE")]
 
@@ -313,7 +313,7 @@ def test_people_upload_nothing_and_the_connector_does(api: Api) -> None:
 @pytest.mark.parametrize("content", [b"a,b\n1,3\n", b"a,b\n1,2", b"a,b\n1,2\n3,4\n", b""])
 def test_wrong_bytes_are_dropped_and_nothing_stays(content: bytes, api: Api) -> None:
     api.scene.supply("su-b", until="in_transfer", content=b"a,b\n1,2\n")
-    before = len(api.scene.log())
+    before = api.scene.logged()
     api.refused(422, "HASH_MISMATCH", "connector", "PUT", "/v1/supply/su-b/data", content=content)
     assert quarantine(api.scene) == []
     assert api.scene.state("supply", "su-b") == "in_transfer"
@@ -462,7 +462,7 @@ def test_the_review_room_is_for_those_who_may_decide_while_they_decide(api: Api)
 def test_administering_the_runtime_gives_no_sight_of_data(api: Api) -> None:
     api.scene.job()
     api.scene.request()
-    before = len(api.scene.log())
+    before = api.scene.logged()
     for kind in ("supply", "job", "product", "egress-request", "scenario", "agreement"):
         api.refused(403, "NO_DATA_RIGHT", "admin", "GET", f"/v1/{kind}")
     for method, path, more in (

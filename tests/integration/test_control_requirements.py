@@ -103,7 +103,7 @@ def test_the_negative_list_closes_five_gates_and_stops_the_job(granted_on: Scene
     scene = granted_on
     scene.job(until="quarantined")
     scene.job("job-run", until="running")
-    before = len(scene.log())
+    before = scene.logged()
     scene.create("chief", "negative-list-entry", {"entry": "ce-a", "reason": "secret", "law": "law"})
     attempts = (
         lambda: scene.create("chief", "agreement", scene.agreement_spec()),
@@ -278,7 +278,7 @@ def test_two_hundred_random_accesses_are_allowed_exactly_as_granted(granted: Sce
         expected = (entry, column) in pairs and day.date() <= last
         scene.clock.now = day
         table = {"name": "r", "entry": entry, "columns": [column]}
-        before = len(scene.log())
+        before = scene.logged()
         try:
             scene.create(people[organisation], "job", scene.job_spec(scenario=scenario, inputs=[table]))
             came = True
@@ -417,7 +417,7 @@ def test_who_assesses_by_profile_and_mode(
 @pytest.mark.requirement("R-068")
 def test_the_operator_and_its_affiliates_do_not_redevelop(granted: Scene) -> None:
     scene = granted
-    before = len(scene.log())
+    before = scene.logged()
     operator = scene.get("organisation", "opco").spec
     with refused("SOD_REDEV"):  # (a)
         scene.act("admin", "organisation", "opco", "amend", {**operator, "roles": ["operator", "developer"]})
@@ -478,7 +478,7 @@ def test_suspension_stops_and_resumption_restores_what_it_had_stopped(granted_on
     scene.act("body", "supply", "su-b", "pause", {"cause": "quality"})
     for number, until in enumerate(("queued", "provisioning", "running")):
         scene.job(f"job-{number}", until=until)
-    before = len(scene.log())
+    before = scene.logged()
     scene.act("chief", "agreement", "ag-a", "suspend", {"reason": "breach"})
     assert {scene.state("job", f"job-{number}") for number in range(3)} == {"killed"}
     assert (scene.state("supply", "su-a"), scene.state("scenario", "sc-a")) == ("paused", "suspended")

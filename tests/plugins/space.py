@@ -30,6 +30,7 @@ from sandbox.control.space import ADMIN, Settings, Space
 from sandbox.core.actor import SYSTEM, Actor, Role
 from sandbox.core.resource import Entry, Resource
 from sandbox.policy.load import load_profile
+from tests.plugins.vault import MASTER, copy_vault, folder_of
 
 START = datetime(2026, 9, 21, 2, 0, tzinfo=UTC)  # a Monday, ten in the morning in China, before the holidays
 CONTRACT = hashlib.sha256(b"contract").hexdigest()
@@ -190,6 +191,12 @@ class Scene:
         """Every resource by ref: to compare before and after."""
         with self.store.read() as reader:
             return {one.ref: one for kind in KINDS for one in reader.find(kind)}
+
+    def logged(self) -> int:
+        """How many audit entries there are; to read them only for this takes as long as the test."""
+        with self.store.read() as reader:
+            size: int = reader.head().size
+        return size
 
     def log(self, start: int = 0) -> list[Entry]:
         """The audit entries from position ``start``."""
@@ -535,7 +542,14 @@ _load_profile = functools.cache(load_profile)  # reading the YAML is most of wha
 
 def open_scene(home: Path, database: str, profile: str, key: Ed25519PrivateKey, *, new: bool = True) -> Scene:
     """A scene over a space at ``home``, opened (and initialised if it is ``new``)."""
-    settings = Settings(home=home, database=database, work_database="", profile=profile)
+    settings = Settings(
+        home=home,
+        database=database,
+        work_database="",
+        profile=profile,
+        master=MASTER,
+        vault=str(folder_of(home)),
+    )
     clock = Clock()
     with mock.patch("sandbox.control.space.load_profile", _load_profile):
         if new:
@@ -588,6 +602,7 @@ def scene_of(
         if dialect == "sqlite":
             source, key, now = prepared(profile, granted)
             shutil.copytree(source, home)
+            copy_vault(source, home)
             scene = open_scene(home, f"sqlite:///{home}/facts.db", profile, key, new=False)
             scene.people, scene.clock.now = _people(), now
         else:
@@ -601,6 +616,7 @@ def scene_of(
     yield make
     for scene in opened:
         scene.store.close()
+        shutil.rmtree(folder_of(scene.space.settings.home), ignore_errors=True)
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ class Walk(RuleBasedStateMachine):
         self.refusals = 0
         self.done = self.noted = 0
         self.changes = sum(one.version for one in self.scene.everything().values())
-        self.entries = len(self.scene.log())
+        self.entries = self.scene.logged()
 
     def _try(self, who: str, attempt: Callable[[], Any]) -> None:
         try:

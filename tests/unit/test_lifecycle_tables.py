@@ -98,6 +98,7 @@ def test_time_alone_approves_nothing() -> None:
     assert lapses == {
         ("scenario", "granted", "expired"),
         ("job", "quarantined", "purging"),
+        ("job", "failed", "purging"),
     }
 
 
@@ -175,7 +176,7 @@ def test_the_door_refuses_what_the_table_does_not_have_and_notes_it_once(granted
         expected = "NOT_FOUND" if not visible else "STATE" if row is None else "ROLE"
         if row is not None and actor.role in row.by and visible:
             return
-        entries = len(granted.log())
+        entries = granted.logged()
         with refused(expected):
             granted.control.act(actor, kind.name, id, event, {})
         assert granted.get(kind.name, id) == before
@@ -191,7 +192,7 @@ def test_an_actor_without_the_role_creates_nothing_of_any_kind(granted: Scene) -
         for name in [*PEOPLE, "admin"]:
             if granted.who(name).role in kind.create.by:
                 continue
-            entries = len(granted.log())
+            entries = granted.logged()
             with refused("ROLE"):
                 granted.control.create(granted.who(name), kind.name, {})
             assert [entry.reason for entry in granted.log(entries)] == ["ROLE"]
