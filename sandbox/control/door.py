@@ -7,6 +7,7 @@ A refusal rolls everything back and is then noted in the audit log on its own.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import secrets
@@ -25,7 +26,7 @@ from sandbox.core.errors import SandboxError, fail
 from sandbox.core.lifecycle import Case, Command, Guard, Kind, Policy, Transition, World
 from sandbox.core.records import signed
 from sandbox.core.resource import Entry, Resource
-from sandbox.store import Reader, Store, Writer
+from sandbox.store import Account, Reader, Store, Writer
 
 ADMINISTERED = frozenset({"organisation"})  # what an administrator has to do with
 ID = re.compile(r"^[a-z][a-z0-9-]{2,40}\Z")
@@ -36,6 +37,11 @@ class Sight(World):
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+
+    @functools.cached_property
+    def _accounts(self) -> list[Account]:
+        """Read once, as who is affiliated with whom asks for each organisation; no transition changes one."""
+        return self._reader.accounts()
 
     def get(self, kind: str, id: str) -> Resource | None:
         return self._reader.get(kind, id)
@@ -53,14 +59,14 @@ class Sight(World):
     def persons(self, organisation: str) -> frozenset[str]:
         return frozenset(
             account.person
-            for account in self._reader.accounts()
+            for account in self._accounts
             if any(membership.organisation == organisation for membership in account.memberships)
         )
 
     def roles(self, organisation: str) -> frozenset[str]:
         return frozenset(
             str(membership.role)
-            for account in self._reader.accounts()
+            for account in self._accounts
             for membership in account.memberships
             if membership.organisation == organisation
         )
