@@ -1,13 +1,15 @@
 """The audit bundle: all that an outsider needs to verify the log offline, as a folder or a tar file.
 
     manifest.json       {"format", "origin", "algorithm", "size"}
-    entries.jsonl       {"entry": <canonical entry>, "leaf": "<hex>", "seq": n}, one per line, from 0
+    entries.jsonl       {"entry": <canonical entry>, "leaf": "<hex>", "seq": n}, one per line, from 0;
+                        {"leaf": "<hex>", "purged": m, "seq": n} where the payload was purged: entry m says so
     checkpoints.jsonl   {"note": "<signed note>"}, one per line, ascending size
     checkpoint.txt      the newest signed note: hand it out, it is what a later bundle is held against
     keys.txt            verifier keys, one per line
 
 What verification promises. Whoever cannot sign with the log's key cannot change, delete, renumber,
-reorder or add an entry unnoticed. Cutting the end off together with the newest checkpoints, or
+reorder or add an entry unnoticed; nor take a payload away, unless a later entry of the log says that it
+was purged. Cutting the end off together with the newest checkpoints, or
 writing everything anew with a new key, shows against **one checkpoint (or key) held outside**.
 """
 
@@ -27,6 +29,7 @@ import rfc8785
 import sandbox.audit.codes  # noqa: F401 - states the error codes raised here
 from sandbox.audit.checkpoint import Checkpoint, VerifierKey, parse_checkpoint
 from sandbox.audit.entry import MAX_ENTRY_BYTES
+from sandbox.audit.purged import Claims
 from sandbox.audit.tree import CompactRange, Hasher, hasher
 from sandbox.core.errors import SandboxError, fail
 
@@ -37,6 +40,9 @@ _LINE = re.compile(
     rb'\{"entry":(?P<body>\{.*\}),"leaf":"(?P<leaf>[0-9a-f]{64})","seq":(?P<seq>0|[1-9][0-9]{0,17})\}\n',
     re.DOTALL,
 )
+_PURGED = re.compile(
+    rb'\{"leaf":"(?P<leaf>[0-9a-f]{64})","purged":(?P<by>[1-9][0-9]{0,17}),"seq":(?P<seq>0|[1-9][0-9]{0,17})\}\n'
+)
 _MAX_LINE = MAX_ENTRY_BYTES + 200
 _MAX_SMALL_FILE = 1 << 20
 
@@ -45,6 +51,10 @@ PROBLEMS: dict[str, tuple[str, str]] = {
     "CHANGED": ("第 {at} 条被改动", "entry {at} was changed"),
     "DELETED": ("第 {at} 条被删除", "entry {at} was deleted"),
     "REORDERED": ("第 {at} 条的次序被改动", "entry {at} is out of order"),
+    "PURGED": (
+        "第 {at} 条内容缺失，日志中没有清除它的记录",
+        "the payload of entry {at} is gone and no later entry says that it was purged",
+    ),
     "ROOT": (
         "第 {at} 条至第 {until} 条之间有改动、删除或换序：与检查点的根散列不符",
         "the root differs from the checkpoint's: entries {at} to {until} hold a change, deletion or swap",
@@ -84,15 +94,19 @@ class Verification:
     position_until: int | None = None
     key_from_bundle: bool = True  # no key from outside was given: proves order, not who signed
     checkpoint_from_outside: bool = False
+    purged: int = 0  # entries of which only the leaf hash is left, after their retention
 
     def message(self, lang: str) -> str:
         """One sentence in ``lang`` ("zh" or "en")."""
         chinese = lang.startswith("zh")
         if self.ok:
+            gone_zh = f"（其中 {self.purged} 条内容已到期清除）" if self.purged else ""
+            gone_en = f" (the payload of {self.purged} was purged after its time)" if self.purged else ""
             return (
-                f"审计日志完好：{self.size} 条，{self.checkpoints} 个检查点相符"
+                f"审计日志完好：{self.size} 条{gone_zh}，{self.checkpoints} 个检查点相符"
                 if chinese
-                else f"the audit log is intact: {self.size} entries, {self.checkpoints} checkpoints agree"
+                else f"the audit log is intact: {self.size} entries{gone_en}, "
+                f"{self.checkpoints} checkpoints agree"
             )
         zh, en = PROBLEMS[self.problem]
         return (zh if chinese else en).format(at=self.position, until=self.position_until)
@@ -107,15 +121,21 @@ def entry_line(seq: int, body: bytes, leaf: bytes) -> bytes:
     return b'{"entry":%b,"leaf":"%b","seq":%d}\n' % (body, leaf.hex().encode(), seq)
 
 
+def purged_line(seq: int, leaf: bytes, by: int) -> bytes:
+    """The line of an entry whose payload was purged, as entry ``by`` tells."""
+    return b'{"leaf":"%b","purged":%d,"seq":%d}\n' % (leaf.hex().encode(), by, seq)
+
+
 def write_bundle(
     out: Path,
-    entries: Iterable[tuple[int, bytes, bytes]],
+    entries: Iterable[tuple[int, bytes, bytes, int | None]],
     checkpoints: Sequence[Checkpoint],
     keys: Iterable[VerifierKey],
 ) -> None:
     """Write the bundle of the log up to the last of ``checkpoints`` (ascending size) into ``out``.
 
-    ``entries`` are (seq, canonical body, leaf hash). ``out`` is made; a folder that exists and is not
+    ``entries`` are (seq, canonical body, leaf hash, position of the entry that tells of its purge or None).
+    ``out`` is made; a folder that exists and is not
     empty, or no checkpoint at all, raises AUDIT_BUNDLE. A name ending in ``.tar`` makes a tar file.
     """
     if not checkpoints:
@@ -133,8 +153,8 @@ def write_bundle(
     }
     (folder / "manifest.json").write_bytes(rfc8785.dumps(manifest) + b"\n")
     with (folder / "entries.jsonl").open("wb") as file:
-        for seq, body, leaf in entries:
-            file.write(entry_line(seq, body, leaf))
+        for seq, body, leaf, by in entries:
+            file.write(entry_line(seq, body, leaf) if by is None else purged_line(seq, leaf, by))
     notes = [rfc8785.dumps({"note": checkpoint.note}) + b"\n" for checkpoint in checkpoints]
     (folder / "checkpoints.jsonl").write_bytes(b"".join(notes))
     (folder / "checkpoint.txt").write_text(newest.note, encoding="utf-8")
@@ -230,9 +250,31 @@ def _trusted(
     return sorted(kept.values(), key=lambda checkpoint: checkpoint.size)
 
 
-def _walk(file: IO[bytes], trusted: Sequence[Checkpoint], h: Hasher) -> int:
-    """One pass over the entries, the root compared at each checkpoint; gives the number of entries."""
-    state, good, waiting = CompactRange(), 0, list(trusted)
+@dataclass(frozen=True)
+class _Line:
+    """A line of ``entries.jsonl``: with its ``body``, or with ``by``, the entry that tells of its purge."""
+
+    seq: int
+    leaf: bytes
+    body: bytes = b""
+    by: int = 0
+
+
+def _parsed(line: bytes, h: Hasher) -> _Line | None:
+    """The line, or None when it is none of ours or its payload does not give its leaf hash."""
+    if match := _LINE.fullmatch(line):
+        leaf = h.leaf(match["body"])
+        same = leaf.hex().encode() == match["leaf"]
+        return _Line(int(match["seq"]), leaf, body=match["body"]) if same else None
+    if match := _PURGED.fullmatch(line):
+        return _Line(int(match["seq"]), bytes.fromhex(match["leaf"].decode()), by=int(match["by"]))
+    return None
+
+
+def _walk(file: IO[bytes], trusted: Sequence[Checkpoint], h: Hasher) -> tuple[int, int]:
+    """One pass over the entries, the root compared at each checkpoint: how many there are, and how many of
+    them were purged."""
+    state, good, waiting, claims = CompactRange(), 0, list(trusted), Claims()
 
     def compare() -> None:
         nonlocal good
@@ -243,28 +285,29 @@ def _walk(file: IO[bytes], trusted: Sequence[Checkpoint], h: Hasher) -> int:
 
     compare()
     while line := file.readline(_MAX_LINE):
-        at = state.size
-        match = _LINE.fullmatch(line)
-        if match is None:
+        at, read = state.size, _parsed(line, h)
+        if read is None:
             raise _Found("CHANGED", at)
-        seq, leaf = int(match["seq"]), h.leaf(match["body"])
-        if leaf.hex().encode() != match["leaf"]:
-            raise _Found("CHANGED", at)
-        if seq != at:
-            raise _Found("DELETED" if _gap_only(file, seq) else "REORDERED", at)
-        state = state.append(leaf, h)
+        if read.seq != at:
+            raise _Found("DELETED" if _gap_only(file, read.seq) else "REORDERED", at)
+        missing = claims.claim(at, read.by) if read.by else claims.settle(at, read.body)
+        if missing is not None:
+            raise _Found("PURGED", missing)
+        state = state.append(read.leaf, h)
         compare()
     if waiting:
         raise _Found("TRUNCATED", state.size, waiting[-1].size)
     if state.size > good or not trusted:
         raise _Found("UNSIGNED", good)
-    return state.size
+    if (untold := claims.first_open()) is not None:
+        raise _Found("PURGED", untold)
+    return state.size, claims.count
 
 
 def _gap_only(file: IO[bytes], seq: int) -> bool:
     """Whether the numbers go on upwards from ``seq``: then something is missing, else the order is wrong."""
     while line := file.readline(_MAX_LINE):
-        match = _LINE.fullmatch(line)
+        match = _LINE.fullmatch(line) or _PURGED.fullmatch(line)
         if match is None or int(match["seq"]) <= seq:
             return False
         seq = int(match["seq"])
@@ -289,7 +332,7 @@ def verify_bundle(path: Path, checkpoint: str | None = None, public_key: str | N
         keys = [VerifierKey.parse(line) for line in key_lines.splitlines() if line.strip()]
         outside = parse_checkpoint(checkpoint) if checkpoint is not None else None
         trusted: list[Checkpoint] = []
-        size, problem = 0, None
+        size, purged, problem = 0, 0, None
         try:
             if outside is not None and outside.signed_by(keys) is not True:
                 raise _Found("SIGNATURE", outside.size)
@@ -302,7 +345,7 @@ def verify_bundle(path: Path, checkpoint: str | None = None, public_key: str | N
                 raise
             trusted = _trusted([*given, *noted], keys, origin, h)
             with open_file("entries.jsonl") as file:
-                size = _walk(file, trusted, h)
+                size, purged = _walk(file, trusted, h)
         except _Found as found:
             problem = found
     return Verification(
@@ -316,4 +359,5 @@ def verify_bundle(path: Path, checkpoint: str | None = None, public_key: str | N
         position_until=problem.until if problem else None,
         key_from_bundle=public_key is None,
         checkpoint_from_outside=outside is not None,
+        purged=purged,
     )

@@ -1,4 +1,4 @@
-"""``sandbox audit``: export the log, verify an exported bundle offline.
+"""``sandbox audit``: export the log, verify an exported bundle offline, purge what retention lets go.
 
 Exit codes of ``verify``: 0 intact, 1 does not verify (the position is told), 2 wrong usage.
 """
@@ -131,5 +131,38 @@ def export(
     sentences = {
         "zh": f"已导出 {head.size} 条至 {out}；请将 checkpoint.txt 另行保存。",
         "en": f"exported {head.size} entries to {out}; keep checkpoint.txt somewhere else.",
+    }
+    typer.echo(sentences[speaks])
+
+
+@app.command()
+def purge(
+    agreement: Annotated[str, typer.Argument(help="已终止的协议 / an agreement that was terminated")],
+    token: Annotated[
+        str, typer.Option("--token", envvar="SANDBOX_TOKEN", help="管理员令牌 / the administrator's token")
+    ],
+    lang: _Lang = None,
+) -> None:
+    """清除一份协议到期日志的内容 / remove the payload of an agreement's log entries whose time is over.
+
+    在服务器上执行；保存期内一律拒绝，散列保留，日志仍可核验 / run on the server; refused within retention.
+    """
+    from sandbox.control.accounts import sign_in
+    from sandbox.control.purge import purge as take_away
+    from sandbox.control.space import Settings, Space
+
+    speaks = language(lang)
+    try:
+        space = Space(Settings.from_env())
+        try:
+            done = take_away(space.control, sign_in(space.control, token, ""), agreement)
+        finally:
+            space.store.close()
+    except SandboxError as error:
+        _stop(error, speaks, 2)
+    next_day = done.next.isoformat() if done.next else "-"
+    sentences = {
+        "zh": f"已清除 {done.purged} 条的内容；尚存 {done.kept} 条，下一批最早 {next_day}。",
+        "en": f"the payload of {done.purged} was purged; {done.kept} are kept, the next until {next_day}.",
     }
     typer.echo(sentences[speaks])

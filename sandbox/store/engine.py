@@ -25,6 +25,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
+    "PRAGMA secure_delete=ON",  # what is purged is overwritten, not only unlinked
     f"PRAGMA busy_timeout={LOCK_SECONDS * 1000}",
 )
 _DRIVERS = {

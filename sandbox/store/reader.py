@@ -146,21 +146,35 @@ class Reader:
     def entries(
         self, *, start: int = 0, limit: int | None = None, object: str | None = None
     ) -> list[tuple[int, Entry]]:
-        """Audit entries with their position, from position ``start``; ``object`` is ``kind/id``."""
+        """Audit entries with their position, from position ``start``; ``object`` is ``kind/id``.
+
+        Those whose payload was purged are left out: the entry of the purge tells of them.
+        """
         c = t.audit.c
-        query = select(c.seq, c.body).where(c.seq >= start).order_by(c.seq).limit(limit)
+        query = select(c.seq, c.body).where(c.seq >= start, c.body != b"").order_by(c.seq).limit(limit)
         if object is not None:
             if not storable(object):
                 return []
             query = query.where(c.object == object)
         return [(row.seq, decode(row.body)) for row in self._connection.execute(query)]
 
-    def raw_entries(self, end: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """(position, canonical bytes, leaf hash) of the first ``end`` entries, streamed: for an export."""
-        c = t.audit.c
-        query = select(c.seq, c.body, c.leaf).where(c.seq < end).order_by(c.seq)
+    def raw_entries(self, end: int) -> Iterator[tuple[int, bytes, bytes, int | None]]:
+        """(position, canonical bytes, leaf hash, position of the entry that tells of its purge or None) of
+        the first ``end`` entries, streamed: for an export."""
+        c, gone = t.audit.c, t.audit_purged.c
+        both = t.audit.outerjoin(t.audit_purged, c.seq == gone.seq)
+        query = select(c.seq, c.body, c.leaf, gone.entry).select_from(both).where(c.seq < end)
+        ordered = query.order_by(c.seq).execution_options(yield_per=_BATCH)
+        for row in self._connection.execute(ordered):
+            yield row.seq, row.body, row.leaf, row.entry
+
+    def entries_of(self, label: str, value: str) -> Iterator[tuple[int, Entry]]:
+        """The audit entries, purged ones left out, of every resource that carries a label, streamed."""
+        c, mark = t.audit.c, t.label.c
+        refs = select(mark.kind + "/" + mark.id).where(mark.key == label, mark.value == value)
+        query = select(c.seq, c.body).where(c.object.in_(refs), c.body != b"").order_by(c.seq)
         for row in self._connection.execute(query.execution_options(yield_per=_BATCH)):
-            yield row.seq, row.body, row.leaf
+            yield row.seq, decode(row.body)
 
     def head(self) -> CompactRange:
         """The present state of the log."""

@@ -151,6 +151,15 @@ class Store:
             write_bundle(out, reader.raw_entries(end), heads, keys)
         return heads[-1]
 
+    def scrub(self) -> None:
+        """After a purge: give up the space in which its payload stood (SQLite: write-ahead log; PostgreSQL:
+        dead rows). What backups hold is theirs to purge. Raises STORE_UNAVAILABLE."""
+        statement = "VACUUM audit"
+        with _translated(), self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                statement = "PRAGMA wal_checkpoint(TRUNCATE)"
+            connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql(statement)
+
     def close(self) -> None:
         """Close every connection; the store can still be used and opens new ones."""
         self._engine.dispose()

@@ -1,8 +1,9 @@
 """The tables. Facts only: the durable engine's tables stand elsewhere and may be thrown away.
 
 ``resource`` holds the present version of each resource and is the row that compare-and-set works on;
-``resource_version`` holds every version and, like ``audit`` and ``checkpoint``, refuses UPDATE and
-DELETE by trigger (see the migrations).
+``resource_version`` holds every version and, like ``audit``, ``audit_purged`` and ``checkpoint``, refuses
+UPDATE and DELETE by trigger (see the migrations). One change is let through: the body of an audit entry
+that ``audit_purged`` names may become empty.
 """
 
 from __future__ import annotations
@@ -46,6 +47,14 @@ audit = Table(
     Column("leaf", LargeBinary, nullable=False),
     Column("object", String(MAX_REF), nullable=False),  # taken from the body, for look-ups
     Index("ix_audit_object", "object", "seq"),
+)
+
+audit_purged = Table(
+    "audit_purged",
+    metadata,
+    Column("seq", Counter, ForeignKey("audit.seq"), primary_key=True, autoincrement=False),
+    Column("entry", Counter, ForeignKey("audit.seq"), nullable=False),  # the audit entry that tells of it
+    CheckConstraint("entry > seq", name="later"),
 )
 
 audit_head = Table(

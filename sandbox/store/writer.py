@@ -1,11 +1,13 @@
 """Writing: one transaction that holds a change and the audit entry that tells of it.
 
-No method changes a state without taking the entry; none deletes a resource or an audit row.
+No method changes a state without taking the entry; none deletes a resource or an audit row. ``purge``
+alone takes something away, the payload of audit entries, and the log tells of it.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from sandbox.audit.checkpoint import Checkpoint, VerifierKey
+from sandbox.audit.purged import ACTION, MOST_RANGES, ranges
 from sandbox.audit.tree import CompactRange
 from sandbox.core.errors import fail
 from sandbox.core.resource import Entry, Resource
@@ -38,6 +41,25 @@ class Writer(Reader):
         position = self._state.size
         self._state = append(self._connection, self._state, entry, self._origin.hasher)
         return position
+
+    def purge(self, positions: Sequence[int], entry: Entry) -> int:
+        """Take away the payload of the entries at ``positions`` (ascending), as ``entry`` tells, which gets
+        the positions as ranges in its details; gives how many entries lost theirs.
+
+        Leaf hashes, order and objects stay: roots, proofs and checkpoints are what they were. Whether their
+        time is over is the caller's to ask (``control.purge``). Raises ENTRY_MISMATCH.
+        """
+        if (entry.action, entry.outcome) != (ACTION, "done"):
+            raise fail("ENTRY_MISMATCH", what="action")
+        told = ranges(positions)
+        for start in range(0, len(told), MOST_RANGES):
+            named = told[start : start + MOST_RANGES]
+            by = self.note(replace(entry, details={**entry.details, "positions": named}))
+            rows = [{"seq": seq, "entry": by} for first, last in named for seq in range(first, last + 1)]
+            self._connection.execute(insert(t.audit_purged), rows)
+            mine = select(t.audit_purged.c.seq).where(t.audit_purged.c.entry == by)
+            self._connection.execute(update(t.audit).where(t.audit.c.seq.in_(mine)).values(body=b""))
+        return len(positions)
 
     # resources
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,9 @@ from sandbox.audit import (
     verify_bundle,
     write_bundle,
 )
-from sandbox.audit.bundle import FILES, PROBLEMS, entry_line
+from sandbox.audit.bundle import FILES, PROBLEMS, entry_line, purged_line
 from sandbox.audit.entry import encode
+from sandbox.audit.purged import ACTION, Claims, ranges, told
 from sandbox.audit.tree import CompactRange, hasher
 from sandbox.core.errors import SandboxError
 from sandbox.core.resource import Entry
@@ -62,6 +64,11 @@ def entries(count: int, algorithm: str = "sha256") -> list[tuple[int, bytes, byt
     return rows
 
 
+def kept(rows: list[tuple[int, bytes, bytes]]) -> list[tuple[int, bytes, bytes, int | None]]:
+    """As a log of which nothing was purged."""
+    return [(*row, None) for row in rows]
+
+
 def heads(
     rows: list[tuple[int, bytes, bytes]], sizes: list[int], signer: FileSigner, algorithm: str = "sha256"
 ) -> tuple[list[Checkpoint], VerifierKey]:
@@ -78,7 +85,7 @@ def heads(
 def bundle(request: pytest.FixtureRequest, tmp_path: Path, signer: FileSigner) -> Bundle:
     rows = entries(SIZE, request.param)
     checkpoints, key = heads(rows, [EARLY, SIZE], signer, request.param)
-    write_bundle(tmp_path / "bundle", rows, checkpoints, [key])
+    write_bundle(tmp_path / "bundle", kept(rows), checkpoints, [key])
     return Bundle(tmp_path / "bundle", rows, checkpoints, key)
 
 
@@ -86,7 +93,7 @@ def bundle(request: pytest.FixtureRequest, tmp_path: Path, signer: FileSigner) -
 def plain(tmp_path: Path, signer: FileSigner) -> Bundle:
     rows = entries(SIZE)
     checkpoints, key = heads(rows, [EARLY, SIZE], signer)
-    write_bundle(tmp_path / "bundle", rows, checkpoints, [key])
+    write_bundle(tmp_path / "bundle", kept(rows), checkpoints, [key])
     return Bundle(tmp_path / "bundle", rows, checkpoints, key)
 
 
@@ -171,6 +178,81 @@ def test_attack_two_entries_are_swapped_and_renumbered(bundle: Bundle) -> None:
     assert found(bundle.verify()) == (False, "ROOT", EARLY, SIZE - 1)
 
 
+# --- payloads purged when their time was over
+
+
+def telling(positions: Any, action: str = ACTION, outcome: str = "done") -> bytes:
+    at = datetime(2032, 1, 1, tzinfo=UTC)
+    details = {"positions": positions}
+    return encode(
+        Entry(at, "admin", "space", "space_admin", action, "audit/a", outcome=outcome, details=details)
+    )
+
+
+def purged(tmp_path: Path, signer: FileSigner, body: bytes, gone: dict[int, int]) -> Bundle:
+    """Twenty entries, of which the last is ``body``; ``gone``: purged position -> the one said to tell."""
+    h, rows = hasher("sha256"), entries(SIZE)
+    rows[-1] = (SIZE - 1, body, h.leaf(body))
+    checkpoints, key = heads(rows, [EARLY, SIZE], signer)
+    write_bundle(tmp_path / "bundle", [(*row, gone.get(row[0])) for row in rows], checkpoints, [key])
+    return Bundle(tmp_path / "bundle", rows, checkpoints, key)
+
+
+def test_purged_entries_verify_by_the_entry_that_tells_of_them(tmp_path: Path, signer: FileSigner) -> None:
+    last = SIZE - 1
+    gone = dict.fromkeys((0, 1, 2, 7, 12), last)
+    bundle = purged(tmp_path, signer, telling([[0, 2], [5, 12]]), gone)
+    result = bundle.verify()
+    assert (result.ok, result.purged, result.size) == (True, 5, SIZE)
+    assert verify_bundle(bundle.path, bundle.checkpoints[0].note, str(bundle.key)).ok  # one from before
+    assert result.as_json()["purged"] == 5
+    lines = bundle.lines()
+    lines[7] = purged_line(7, bytes(32), last)
+    bundle.rewrite(lines)
+    assert found(bundle.verify()) == (False, "ROOT", 0, EARLY - 1)
+    del lines[7]
+    bundle.rewrite(lines)
+    assert found(bundle.verify()) == (False, "DELETED", 7, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "gone", "at"),
+    [
+        (telling([[0, 3]]), {4: 19}, 4),  # one more than it tells of
+        (telling([[0, 3], [5, 9]]), {3: 19, 4: 19, 5: 19}, 3),
+        (telling([[0, 3]], action="apply"), {2: 19}, 2),
+        (telling([[0, 3]], outcome="refused"), {2: 19}, 2),
+        (telling("all"), {2: 19}, 2),
+        (telling([[0, "x"]]), {2: 19}, 2),
+        (telling([[0]]), {2: 19}, 2),
+        (telling([[0, 3]]), {2: 18}, 2),  # another entry, which tells of something else
+        (telling([[0, 3]]), {3: 1}, 3),  # told before it happened
+        (telling([[0, 19]]), {19: 19}, 19),  # by itself
+        (telling([[0, 3]]), {2: 20, 1: 21}, 1),  # by none of this log
+    ],
+)
+def test_attack_a_payload_is_taken_away_and_the_log_does_not_say_so(
+    tmp_path: Path, signer: FileSigner, body: bytes, gone: dict[int, int], at: int
+) -> None:
+    bundle = purged(tmp_path, signer, body, gone)
+    assert found(bundle.verify()) == (False, "PURGED", at, None)
+
+
+def test_attack_the_purging_entry_is_purged(tmp_path: Path, signer: FileSigner) -> None:
+    """Who took the telling entry's payload away too has nothing that tells."""
+    bundle = purged(tmp_path, signer, telling([[0, 18]]), {2: 18, 18: 19})
+    assert found(bundle.verify()) == (False, "PURGED", 2, None)
+
+
+def test_positions_as_ranges() -> None:
+    assert ranges([]) == []
+    assert ranges([0, 1, 2, 5, 7, 8]) == [[0, 2], [5, 5], [7, 8]]
+    assert told(b"not json") == told(b"[]") == told(b"{}") == []
+    claims = Claims()
+    assert claims.first_open() is None
+    assert claims.settle(3, b"{}") is None  # nothing was claimed of it
+
+
 @pytest.mark.parametrize("left", [0, 5, SIZE - 1])
 def test_attack_the_end_is_cut_off(bundle: Bundle, left: int) -> None:
     bundle.rewrite(bundle.lines()[:left])
@@ -181,7 +263,7 @@ def test_attack_the_end_is_cut_off_together_with_the_newest_checkpoint(bundle: B
     """The bundle is then consistent in itself; the checkpoint held outside shows it."""
     lines = bundle.lines()
     shutil.rmtree(bundle.path)
-    write_bundle(bundle.path, bundle.rows[:EARLY], bundle.checkpoints[:1], [bundle.key])
+    write_bundle(bundle.path, kept(bundle.rows[:EARLY]), bundle.checkpoints[:1], [bundle.key])
     assert bundle.lines() == lines[:EARLY]
     assert verify_bundle(bundle.path).ok
     assert found(bundle.verify()) == (False, "TRUNCATED", EARLY, SIZE)
@@ -194,7 +276,7 @@ def test_attack_all_is_rewritten_with_another_key(bundle: Bundle, tmp_path: Path
     rows = [(seq, body, leaf) for seq, (_, body, leaf) in enumerate(rows)]
     forged, key = heads(rows, [SIZE], FileSigner.create(tmp_path / "forger"), algorithm)
     shutil.rmtree(bundle.path)
-    write_bundle(bundle.path, rows, forged, [key])
+    write_bundle(bundle.path, kept(rows), forged, [key])
     assert verify_bundle(bundle.path).ok
     assert verify_bundle(bundle.path, public_key=str(bundle.key)).problem == "UNSIGNED"
     assert verify_bundle(bundle.path, checkpoint=bundle.checkpoints[-1].note).problem == "SIGNATURE"
@@ -241,7 +323,7 @@ def test_after_a_change_of_key_both_keys_verify(tmp_path: Path, signer: FileSign
     rows = entries(SIZE)
     (old,), old_key = heads(rows, [EARLY], signer)
     (new,), new_key = heads(rows, [SIZE], FileSigner.create(tmp_path / "next"))
-    write_bundle(tmp_path / "bundle", rows, [old, new], [old_key, new_key])
+    write_bundle(tmp_path / "bundle", kept(rows), [old, new], [old_key, new_key])
     assert verify_bundle(tmp_path / "bundle").checkpoints == 2
     # who knows only the new key can use only its checkpoints, and they cover everything
     assert verify_bundle(tmp_path / "bundle", public_key=str(new_key)).checkpoints == 1
@@ -251,7 +333,7 @@ def test_after_a_change_of_key_both_keys_verify(tmp_path: Path, signer: FileSign
 
 def test_a_tar_file_is_the_same_bundle(tmp_path: Path, plain: Bundle) -> None:
     out = tmp_path / "out.tar"
-    write_bundle(out, plain.rows, plain.checkpoints, [plain.key])
+    write_bundle(out, kept(plain.rows), plain.checkpoints, [plain.key])
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith("out")] == ["out.tar"]
     assert verify_bundle(out, plain.checkpoints[-1].note, str(plain.key)).ok
 
@@ -326,7 +408,7 @@ def test_what_is_neither_folder_nor_tar_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_overwritten_and_nothing_unsigned_is_exported(tmp_path: Path, plain: Bundle) -> None:
     for out, checkpoints in ((plain.path, plain.checkpoints), (tmp_path / "new", [])):
         with pytest.raises(SandboxError) as caught:
-            write_bundle(out, plain.rows, checkpoints, [plain.key])
+            write_bundle(out, kept(plain.rows), checkpoints, [plain.key])
         assert caught.value.code == "AUDIT_BUNDLE"
     assert verify_bundle(plain.path).ok
 
