@@ -41,6 +41,7 @@ def serve(
 
     settings = Settings.from_env()
     space = Space(settings, engine=DurableEngine(settings.work_database, settings.node))
+    space.places.vault.hold()
     uvicorn.run(create_app(space), host=host, port=port, log_level="warning", access_log=False)
 
 
@@ -55,6 +56,7 @@ def worker() -> None:
     settings = Settings.from_env()
     engine = DurableEngine(settings.work_database, settings.node, settings.slots)
     space = Space(settings, engine=engine)
+    space.places.vault.hold()  # before any work: what rests is readable, or nothing starts
     work, reconciler = space.worker(DockerExecutor(space.places.tasks))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -22,6 +22,8 @@ MODULES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "policy": ({"policy": "app"}, ()),
     "audit": ({"audit": "app"}, ()),
     "egress": ({"egress": "app"}, ()),
+    "images": ({"images": "app"}, ()),
+    "keys": ({"keys": "app"}, ()),
 }
 
 

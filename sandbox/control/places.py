@@ -2,58 +2,82 @@
 
 ::
 
-    <home>/agreements/<agreement>/<scenario>/quarantine   supplies as delivered
-                                             raw          snapshots
-                                             primary      primary products
-                                             staging      outputs of jobs
-                                             review       canonical files, as they would leave
-                                             keys         pseudonym keys
-    <home>/tasks                                          the executor's
-    <home>/assembled                                      folders made of links, as inputs of a task
+    <vault>/agreements/<agreement>/<scenario>/quarantine   supplies as delivered
+                                              raw          snapshots
+                                              primary      primary products
+                                              staging      outputs of jobs
+                                              log          what jobs printed, sealed
+                                              review       canonical files, as they would leave
+                                              keys         pseudonym keys
+                                              assembled    folders made of links, as inputs of a task
+    <vault>/scratch/tasks                                  the executor's
+    <vault>/scratch/assembled                              the same, of what comes from tasks
 
-What has left is not here: only the gate knows that folder.
+The vault encrypts each workspace with a key of its own (``sandbox.vault``), and so the scratch. What has left
+is not here: only the gate knows that folder.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import fail
 from sandbox.store.blobs import PART, Blobs, sync_folder
+from sandbox.vault import AtRest
+
+ASSEMBLED = "assembled"
 
 
 class Places:
-    """The folders below ``home``."""
+    """The folders in ``vault``, which is unlocked when the first of them is asked for."""
 
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        self.agreements = home / "agreements"
-        self.tasks = home / "tasks"
-        self.assembled = home / "assembled"
+    def __init__(self, vault: AtRest) -> None:
+        self.vault = vault
+        self.agreements = vault.root / "agreements"
+
+    @property
+    def tasks(self) -> Path:
+        """The executor's folder."""
+        return self.vault.scratch() / "tasks"
+
+    @property
+    def assembled(self) -> Path:
+        """Where inputs are assembled that come from no single workspace."""
+        return self.vault.scratch() / ASSEMBLED
 
     def scenarios(self) -> list[tuple[str, str]]:
         """The agreements and scenarios that have a folder."""
-        return [(path.parent.name, path.name) for path in sorted(self.agreements.glob("*/*"))]
+        self.vault.unlock()
+        found = (path for path in self.agreements.glob("*/*") if not path.name.startswith("."))
+        return sorted((path.parent.name, path.name) for path in found)
 
     def drop_parts(self, agreement: str, scenario: str, seconds: float) -> None:
         """Remove files half written by a process that died, untouched for ``seconds``."""
-        for folder in (self.agreements / agreement / scenario).glob("*"):
+        for folder in self._workspace(agreement, scenario).glob("*"):
             Blobs(folder).drop_parts(seconds)
 
     def blobs(self, agreement: str, scenario: str, what: str) -> Blobs:
         """One content-addressed folder of a scenario's workspace (R-097: nothing is shared between two)."""
-        return Blobs(self.agreements / agreement / scenario / what)
+        workspace = self._workspace(agreement, scenario)
+        return Blobs(workspace / what, ready=lambda: self.vault.open(f"{agreement}/{scenario}"))
+
+    def _workspace(self, agreement: str, scenario: str) -> Path:
+        """The folder of a scenario: readable if it is there, and not made only because somebody looks."""
+        self.vault.unlock()
+        folder = self.vault.folder(f"{agreement}/{scenario}")
+        return self.vault.open(f"{agreement}/{scenario}") if folder.is_dir() else folder
 
     def key(self, agreement: str, scenario: str, name: str) -> str:
         """The hex of a 256-bit key of this workspace, made when first asked for; it dies with it."""
-        folder = self.agreements / agreement / scenario / "keys"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = self.vault.open(f"{agreement}/{scenario}") / "keys"
+        folder.mkdir(exist_ok=True, mode=0o700)
         path = folder / hashlib.sha256(name.encode()).hexdigest()[:32]  # the name is the recipe's to choose
         part = folder / f"{PART}{secrets.token_hex(8)}"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -70,15 +94,34 @@ class Places:
         return path.read_text()
 
     def assemble(self, task: str, name: str, files: Mapping[str, Path]) -> Path:
-        """A folder ``name`` of hard links for the input of ``task``."""
+        """A folder ``name`` for the input of ``task``: hard links where source and folder have one key, else
+        copies (a file has one key only). It stands where the fewest bytes are copied."""
 
         def fill(folder: Path) -> None:
             for file, source in files.items():
                 target = folder / file
                 target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-                os.link(source, target)
+                try:
+                    os.link(source, target)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    shutil.copyfile(source, target)
+                    target.chmod(0o644)
 
-        return self._once(task, name, fill)
+        return self._once(task, name, fill, self._home_of(files.values()))
+
+    def _home_of(self, sources: Iterable[Path]) -> Path:
+        """The folder of assemblies under the key of most of the bytes of ``sources``."""
+        weights: dict[Path, int] = {}
+        for source in sources:
+            inside = source.is_relative_to(self.agreements)
+            workspace = (
+                self.agreements.joinpath(*source.relative_to(self.agreements).parts[:2]) if inside else None
+            )
+            home = workspace / ASSEMBLED if workspace else self.assembled
+            weights[home] = weights.get(home, 0) + (source.stat().st_size if source.is_file() else 0)
+        return max(weights, key=lambda home: weights[home], default=self.assembled)
 
     def write(self, task: str, name: str, texts: Mapping[str, str]) -> Path:
         """A folder ``name`` of small text files (a developer's code) for the input of ``task``."""
@@ -90,15 +133,16 @@ class Places:
                     raise fail("MALFORMED", what="code", why="not a plain file name")
                 (folder / file).write_text(text, encoding="utf-8")
 
-        return self._once(task, name, fill)
+        return self._once(task, name, fill, self.assembled)
 
-    def _once(self, task: str, name: str, fill: Callable[[Path], None]) -> Path:
+    def _once(self, task: str, name: str, fill: Callable[[Path], None], home: Path) -> Path:
         """The folder is there whole or not at all, and is never touched again: after a crash the container
         that has it mounted may still run."""
-        folder = self.assembled / task / name
-        if folder.is_dir():
-            return folder
-        part = self.assembled / task / f"{PART}{secrets.token_hex(8)}"
+        for known in self._assembled():
+            if (known / task / name).is_dir():
+                return known / task / name
+        folder = home / task / name
+        part = home / task / f"{PART}{secrets.token_hex(8)}"
         part.mkdir(parents=True, mode=0o755)
         try:
             fill(part)
@@ -112,29 +156,45 @@ class Places:
 
     def assemblies(self) -> list[str]:
         """The tasks that something was assembled for."""
-        return sorted(path.name for path in self.assembled.iterdir()) if self.assembled.is_dir() else []
+        return sorted({path.name for home in self._assembled() for path in home.iterdir()})
 
     def forget(self, task: str) -> None:
         """Remove what was assembled for a task."""
-        shutil.rmtree(self.assembled / task, ignore_errors=True)
+        for home in self._assembled():
+            shutil.rmtree(home / task, ignore_errors=True)
+
+    def _assembled(self) -> list[Path]:
+        """Every folder of assemblies that there is."""
+        homes = (self.assembled, *self.agreements.glob(f"[!.]*/[!.]*/{ASSEMBLED}"))
+        return [home for home in homes if home.is_dir()]
 
     def inventory(self, agreement: str) -> list[dict[str, Any]]:
-        """Every file kept under an agreement: scenario, kind of place, name (a hash), bytes."""
+        """Every file kept under an agreement: scenario, kind of place, name (a hash), bytes. The wrapped keys
+        of its workspaces are among them, as keys."""
+        self.vault.unlock()
         folder = self.agreements / agreement
-        return [
+        files = [
             {
                 "scenario": path.relative_to(folder).parts[0],
-                "place": path.parent.name,
+                "place": path.relative_to(folder).parts[1],
                 "name": path.name,
                 "bytes": path.stat().st_size,
             }
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         ]
+        wrapped = [
+            {"scenario": scenario, "place": "keys", "name": record.name, "bytes": record.stat().st_size}
+            for scenario in self.vault.scenarios(agreement)
+            if (record := self.vault.record(f"{agreement}/{scenario}")) is not None
+        ]
+        return files + wrapped
 
     def destroy(self, agreement: str) -> None:
-        """Delete everything kept under an agreement. Keys are overwritten first."""
-        folder = self.agreements / agreement
-        for key in folder.glob("*/keys/*"):
-            key.write_bytes(b"\0" * key.stat().st_size)
-        shutil.rmtree(folder, ignore_errors=True)
+        """Destroy the keys of an agreement's workspaces, so that no copy of their bytes can be read, and
+        remove the bytes. Pseudonym keys are overwritten first, for a space that rests in plain."""
+        self.vault.unlock()
+        for scenario in self.vault.scenarios(agreement):
+            for key in self.vault.folder(f"{agreement}/{scenario}").glob("keys/*"):
+                key.write_bytes(b"\0" * key.stat().st_size)
+            self.vault.destroy(f"{agreement}/{scenario}")

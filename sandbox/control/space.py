@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +21,15 @@ from sandbox.engine.contract import Engine
 from sandbox.executor.contract import Executor
 from sandbox.policy.load import load_calendar, load_profile
 from sandbox.store import Account, Membership, Store
+from sandbox.vault import AtRest, vault_at
 
 ADMIN = "space-admin"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a space lives. ``home`` holds the domain's bytes, ``database`` its facts."""
+    """Where a space lives. ``home`` holds the domain's bytes, ``database`` its facts. The last four say how
+    bytes rest: see ``sandbox.vault.vault_at``."""
 
     home: Path
     database: str
@@ -38,11 +40,15 @@ class Settings:
     node: str = "node-1"
     slots: int = 4
     prepared: int = 1  # containers that wait, for each image
+    at_rest: str = "encrypted"
+    master: str = ""  # where the master key comes from
+    vault: str = ""  # a folder on a file system that encrypts; "": in the home
+    vault_bytes: int = 0  # of an image that is made in the home; 0: most of what is free
 
     @classmethod
-    def from_env(cls) -> Settings:
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read from ``SANDBOX_HOME``, ``SANDBOX_DATABASE``, ``SANDBOX_PROFILE`` and so on, as named below."""
-        get = os.environ.get
+        get = env.get
         home = Path(get("SANDBOX_HOME", "var/space")).resolve()
         database = get("SANDBOX_DATABASE", f"sqlite:///{home}/sandbox.db")
         work = database if database.startswith("postgresql") else f"sqlite:///{home}/work.db"
@@ -56,7 +62,16 @@ class Settings:
             node=get("SANDBOX_NODE", "node-1"),
             slots=int(get("SANDBOX_SLOTS", "4")),
             prepared=int(get("SANDBOX_PREPARED", "1")),
+            at_rest=get("SANDBOX_AT_REST", "encrypted"),
+            master=get("SANDBOX_MASTER", ""),
+            vault=get("SANDBOX_VAULT", ""),
+            vault_bytes=int(get("SANDBOX_VAULT_BYTES", "0")),
         )
+
+    def resting(self) -> AtRest:
+        """Where the bytes rest, as the profile allows. Raises VAULT_SETTING, VAULT_PLAIN_FORBIDDEN."""
+        get, size = load_profile(self.profile).get, self.vault_bytes
+        return vault_at(self.home, get, self.at_rest, master=self.master, folder=self.vault, size=size)
 
 
 class Space:
@@ -78,7 +93,7 @@ class Space:
             signer=FileSigner.load(keys / "audit.pem"),
         )
         self.policy = load_profile(settings.profile)
-        self.places = Places(settings.home)
+        self.places = Places(settings.resting())
         self.engine = engine
         self.control = Control(self.store, self.policy, load_calendar(), clock=clock, wake=self._wake)
         self.gate = Gate(
@@ -91,7 +106,7 @@ class Space:
 
     @classmethod
     def init(cls, settings: Settings) -> str | None:
-        """Make folders, keys, tables and the first administrator. Returns the administrator's token, once."""
+        """Make folders, keys, vault, tables, first administrator. Returns the administrator's token, once."""
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         keys = settings.home / "keys"
         keys.mkdir(exist_ok=True, mode=0o700)
@@ -103,6 +118,7 @@ class Space:
             token_key.touch(0o600)
             token_key.write_text(secrets.token_hex(32))
         space = cls(settings)
+        space.places.vault.create()
         space.store.upgrade()
         try:
             return space._first_administrator()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -24,9 +25,10 @@ class DemoSpace:
     """
 
     def __init__(self, folder: Path, profile: Path, **env: str) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True, mode=0o700)
         self.folder = folder
+        self.env = dict(os.environ)
+        self._clear()
+        folder.mkdir(parents=True, mode=0o700)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -36,8 +38,11 @@ class DemoSpace:
             "SANDBOX_HOME": str(folder / "space"),
             "SANDBOX_PROFILE": str(profile),
             "SANDBOX_URL": self.url,
+            # a demonstration's master key lives as long as its processes; an operator's comes from elsewhere
+            "SANDBOX_MASTER": "env:DEMO_MASTER_KEY",
+            "DEMO_MASTER_KEY": secrets.token_hex(32),
         }
-        for name in ("SANDBOX_DATABASE", "SANDBOX_WORK_DATABASE"):
+        for name in ("SANDBOX_DATABASE", "SANDBOX_WORK_DATABASE", "SANDBOX_VAULT", "SANDBOX_AT_REST"):
             self.env.pop(name, None)
         self.env |= env
         self.admin_token = self.run("init").strip()
@@ -55,7 +60,7 @@ class DemoSpace:
         return done.stdout
 
     def stop(self) -> None:
-        """End the two processes."""
+        """End the two processes, and take the vault's keys away unless a container still has it in use."""
         for process in (self.server, self.worker):
             process.terminate()
         for process in (self.server, self.worker):
@@ -64,6 +69,7 @@ class DemoSpace:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.run("keys", "lock", ok=(0, 3))
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """One ``sandbox`` command that stays; what it says goes to ``<verb>.log`` in the folder."""
@@ -71,6 +77,13 @@ class DemoSpace:
             return subprocess.Popen(  # noqa: S603  (our own command)
                 [*COMMAND, *words], env=self.env, stdout=log, stderr=log
             )
+
+    def _clear(self) -> None:
+        """Remove what an earlier demonstration left, after its vault was unmounted."""
+        home = self.folder / "space"
+        if home.is_dir():
+            self.run("keys", "lock", SANDBOX_HOME=str(home), SANDBOX_PROFILE="national", ok=(0, 3))
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _ready(self) -> None:
         deadline = time.monotonic() + 60

@@ -1,7 +1,7 @@
 """Bytes by hash, in folders of the domain. The control plane moves them and never looks inside.
 
 Staging is copy, hash, rename: a name in the folder is the SHA-256 of the content behind it, so what
-was checked and reviewed is what is moved on. Encryption at rest will wrap ``put`` and ``path``.
+was checked and reviewed is what is moved on. Encryption at rest is the file system's (see ``sandbox.vault``).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from sandbox.core.errors import fail
@@ -37,8 +37,10 @@ class Blobs:
     unprivileged user can read the very ones that are mounted for it, and reach no other.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ready: Callable[[], object] | None = None) -> None:
+        """``ready`` is called before the first file: it makes the folder that this one stands in."""
         self.folder = folder
+        self._ready = ready or (lambda: folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700))
 
     def put(self, source: Path) -> tuple[str, int]:
         """Copy a regular file in (links are not followed). Returns SHA-256 and size in bytes."""
@@ -51,7 +53,9 @@ class Blobs:
 
     def take(self, chunks: Iterable[bytes], limit: int | None = None) -> tuple[str, int]:
         """Write a stream in. More than ``limit`` bytes: TOO_LARGE, and nothing stays."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not self.folder.is_dir():
+            self._ready()
+            self.folder.mkdir(exist_ok=True, mode=0o700)
         part = self.folder / f"{PART}{secrets.token_hex(8)}"
         digest, size = hashlib.sha256(), 0
         try:

@@ -50,6 +50,10 @@ define(
         "设置 {name} 的值“{value}”不可用；可用：{may}。",
         "Setting {name} cannot be “{value}”; use {may}.",
     ),
+    VAULT_PLAIN=(
+        "此空间的静态数据按政策以明文存放，没有密钥可管。",
+        "This space rests in plain, as its profile allows; there are no keys to look after.",
+    ),
     VAULT_UNKNOWN=(
         "没有工作区 {workspace}；可用 sandbox keys status 查看。",
         "There is no workspace {workspace}; sandbox keys status lists them.",

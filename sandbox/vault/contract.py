@@ -28,6 +28,9 @@ class AtRest(Protocol):
     @property
     def encrypted(self) -> bool: ...
 
+    def create(self) -> None:
+        """Make it, and show that it can do what is asked, before anything is entrusted to it; idempotent."""
+
     def unlock(self) -> None:
         """Have everything there and readable; idempotent, quick when nothing is to be done."""
 
@@ -42,6 +45,9 @@ class AtRest(Protocol):
 
     def scratch(self) -> Path:
         """The folder for what tasks need while they run."""
+
+    def scenarios(self, agreement: str) -> list[str]:
+        """Those of an agreement that have a folder or a key, sorted."""
 
     def record(self, workspace: str) -> Path | None:
         """The file with its wrapped key, if it has one."""

@@ -21,6 +21,9 @@ class Plain:
     def unlock(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
+    def create(self) -> None:
+        self.unlock()
+
     def hold(self) -> None:
         self.unlock()
 
@@ -38,6 +41,9 @@ class Plain:
         folder = self.root / SCRATCH
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
+
+    def scenarios(self, agreement: str) -> list[str]:
+        return sorted(path.name for path in (self.root / AGREEMENTS / agreement).glob("[!.]*"))
 
     def record(self, workspace: str) -> None:
         return None

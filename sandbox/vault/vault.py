@@ -191,19 +191,25 @@ class Vault:
 
     def status(self) -> dict[str, State]:
         """Every workspace that has a key or a folder, and how it stands. Opens nothing."""
-        folders = self.root.glob(f"{AGREEMENTS}/*/*") if self.volume.attached() else ()
-        names = {f"{path.parent.name}/{path.name}" for path in folders if not path.name.startswith(".")}
-        return {name: self._state(name) for name in sorted(names | set(self.records.names()))}
+        return {name: self._state(name) for name in self._known()}
 
     def scratch(self) -> Path:
         self.unlock()
         return self.root / SCRATCH
+
+    def scenarios(self, agreement: str) -> list[str]:
+        return [name.partition("/")[2] for name in self._known() if name.startswith(f"{agreement}/")]
 
     def record(self, workspace: str) -> Path | None:
         path = self.records.path(workspace)
         return path if path.is_file() else None
 
     # --- how it is done; the callers hold ``_deciding``
+
+    def _known(self) -> list[str]:
+        """Every workspace that has a key or a folder."""
+        folders = self.root.glob(f"{AGREEMENTS}/*/[!.]*") if self.volume.attached() else ()
+        return sorted({f"{path.parent.name}/{path.name}" for path in folders} | set(self.records.names()))
 
     def _state(self, workspace: str) -> State:
         if self.record(workspace) is None:

@@ -24,6 +24,7 @@ from sandbox.cli.audit import app
 from sandbox.control.space import Settings, Space
 from sandbox.core.resource import Entry, Resource
 from sandbox.store import Store
+from tests.plugins.vault import MASTER, folder_of
 from tests.refusal import refused
 
 AT = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -120,7 +121,7 @@ def test_a_receipt_can_be_proved(log: Store) -> None:
     (early, _), (late, _) = signed(log)
     h = hasher(late.algorithm)
     with log.read() as reader:
-        leaves = [leaf for _, _, leaf in reader.raw_entries(12)]
+        leaves = [leaf for _, _, leaf, _ in reader.raw_entries(12)]
         for seq in range(5):
             proof = reader.inclusion(seq, 12)
             assert verify_inclusion(leaves[seq], seq, 12, proof, late.root, h)
@@ -161,7 +162,7 @@ def test_the_owner_of_the_database_rewrites_everything(log: Store, tmp_path: Pat
     state = CompactRange()
     break_in(log, "DELETE FROM checkpoint")
     with log._engine.begin() as connection:
-        for seq, body, _ in rows:
+        for seq, body, _, _ in rows:
             forged = body.replace(b'"a2"', b'"b2"')
             state = state.append(h.leaf(forged), h)
             connection.execute(
@@ -224,7 +225,13 @@ def test_verify_exits_1_with_the_position_of_a_changed_byte(log: Store, tmp_path
 @pytest.mark.requirement("R-195")
 def test_no_route_deletes_or_edits_events(database_url: str, tmp_path: Path) -> None:
     """With the administrator's own token: every verb but GET on the log is refused and changes nothing."""
-    settings = Settings(tmp_path / "home", database_url, f"sqlite:///{tmp_path}/work.db")
+    settings = Settings(
+        tmp_path / "home",
+        database_url,
+        f"sqlite:///{tmp_path}/work.db",
+        master=MASTER,
+        vault=str(folder_of(tmp_path)),
+    )
     token = Space.init(settings)
     space = Space(settings)
     routes = [route for route in create_app(space).routes if isinstance(route, APIRoute)]

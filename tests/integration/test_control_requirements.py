@@ -776,7 +776,10 @@ def test_the_exit_deletes_certifies_and_stops_everything(granted_on: Scene, tmp_
     assert {item["place"] for item in there} == {"staging", "keys"}
     exit_of(granted_on, tmp_path)
     certificate = granted_on.get("agreement", "ag-a").status["certify"]
-    assert (certificate["left"], certificate["keys_destroyed"]) == (0, 1)
+    assert (certificate["left"], certificate["keys_destroyed"]) == (
+        0,
+        2,
+    )  # a pseudonym key, and the workspace's
     assert {item["name"] for item in certificate["removed"]} == {
         item["name"] for item in there if item["place"] != "keys"
     }

@@ -15,6 +15,7 @@ import pytest
 
 from sandbox.audit import FileSigner
 from sandbox.control.places import Places
+from sandbox.control.space import Settings
 from sandbox.core.resource import Entry, Resource
 from sandbox.demo.data import HERE, residents
 from sandbox.demo.space import DemoSpace
@@ -54,7 +55,7 @@ class Live:
 
     @property
     def places(self) -> Places:
-        return Places(self.space.folder / "space")
+        return Places(Settings.from_env(self.space.env).resting())
 
     @property
     def executor(self) -> DockerExecutor:
@@ -213,5 +214,6 @@ def live_space(
         live.store.close()
         for task in live.executor.known():
             live.executor.discard(task)
+        live.space.run("keys", "lock")
     for name in databases:
         request.getfixturevalue("postgresql_server").admin(f"DROP DATABASE {name} WITH (FORCE)")

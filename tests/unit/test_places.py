@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.control.places import Places
+from sandbox.vault import Vault
 from tests.refusal import refused
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "home")
+def places(vault: Vault) -> Places:
+    return Places(vault)
 
 
 def test_a_key_is_made_once_for_each_workspace_and_name(places: Places) -> None:
@@ -35,7 +36,8 @@ def test_a_keys_name_is_never_a_path(places: Places, tmp_path: Path) -> None:
         places.key("ag-a", "sc-a", name)
     keys = places.agreements / "ag-a" / "sc-a" / "keys"
     assert len(list(keys.iterdir())) == 7
-    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(keys.iterdir())
+    assert {path for path in places.vault.root.rglob("*") if path.is_file()} == set(keys.iterdir())
+    assert not (tmp_path / "escape").exists()
     assert {stat.S_IMODE(path.stat().st_mode) for path in keys.iterdir()} == {0o600}
     assert stat.S_IMODE(keys.stat().st_mode) == 0o700
 
@@ -87,7 +89,8 @@ def test_what_cannot_be_assembled_whole_is_not_there(places: Places, tmp_path: P
 def test_a_code_files_name_is_never_a_path(places: Places, tmp_path: Path, name: str) -> None:
     with refused("MALFORMED"):
         places.write("job-a", "code", {"main.py": "x", name: "y"})
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path for path in places.vault.root.rglob("*") if path.is_file()] == []
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]  # the vault's keys
 
 
 def test_code_is_written_as_it_is(places: Places) -> None:
@@ -120,10 +123,13 @@ def test_an_inventory_and_the_end_of_everything(places: Places) -> None:
     places.blobs("ag-a", "sc-a", "raw").take(iter([b"raw"]))
     places.key("ag-a", "sc-b", "subject")
     kept, _ = places.blobs("ag-b", "sc-c", "raw").take(iter([b"another's"]))
-    assert sorted((one["scenario"], one["place"], one["bytes"]) for one in places.inventory("ag-a")) == [
+    kept_files = [one for one in places.inventory("ag-a") if not one["name"].endswith(".json")]
+    assert sorted((one["scenario"], one["place"], one["bytes"]) for one in kept_files) == [
         ("sc-a", "raw", 3),
         ("sc-b", "keys", 64),
     ]
+    wrapped = [one for one in places.inventory("ag-a") if one["name"].endswith(".json")]
+    assert [(one["scenario"], one["place"]) for one in wrapped] == [("sc-a", "keys"), ("sc-b", "keys")]
     assert places.scenarios() == [("ag-a", "sc-a"), ("ag-a", "sc-b"), ("ag-b", "sc-c")]
     places.destroy("ag-a")
     assert places.inventory("ag-a") == []
