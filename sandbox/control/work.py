@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.authorisation.scenario_spec import LIVE
 from sandbox.control import reports
-from sandbox.control.door import Control
+from sandbox.control.door import Control, Sight
 from sandbox.control.kinds import kind_of
 from sandbox.control.leftovers import Leftovers
 from sandbox.control.means import TRANSITION_RACE, Means, owner_of
@@ -23,6 +23,7 @@ from sandbox.core.errors import Conflict, Forbidden, Internal, Unavailable
 from sandbox.core.resource import Resource
 from sandbox.egress.gate import Gate
 from sandbox.executor.contract import Executor, Shape
+from sandbox.operation.turn import next_jobs
 
 DAMAGED = frozenset({"BLOB_DAMAGED", "BLOB_MISSING"})  # an input is not what it was: trying again is no help
 
@@ -65,6 +66,8 @@ class Work:
         act = STEPS.get(kind, {}).get(resource.state) if resource else None
         if resource is None or act is None:
             self.clean_up(ref)
+            if kind == "job":
+                self.call_next()
             return False
         try:
             return act(self.means, resource)
@@ -81,6 +84,14 @@ class Work:
             event, payload = UNUSABLE[kind]
             self.means.act(resource, event, payload(error.code))
             return True
+
+    def call_next(self) -> None:
+        """Wake the jobs whose turn it is: a place may have become free."""
+        with self.control.store.read() as reader:
+            waiting = [reader.get("job", id) for id in next_jobs(Sight(reader), self.control.policy)]
+        for one in waiting:
+            if one is not None:
+                self.control.wake(one)
 
     def clean_up(self, ref: str) -> None:
         """Discard the tasks of a resource that needs no work any more."""

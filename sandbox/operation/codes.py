@@ -47,6 +47,11 @@ define(
         "公共数据只能由数据提供单位的平台连接器供给。",
         "Public data come in only through the provider's platform connector.",
     ),
+    LOG_SEALED=(
+        "作业 {job} 的日志已封存，只有授权单位的审核员可以打开；请以 log: true 或 propose_log 申请出域。",
+        "The log of job {job} is sealed: only a reviewer of the authorising body may open it; propose it for "
+        "egress by log: true or propose_log.",
+    ),
     QUARANTINED=(
         "输出在隔离区，出域审核通过前不能读取。",
         "Outputs are in quarantine and cannot be read before the egress review has passed.",
@@ -54,6 +59,11 @@ define(
 )
 define(
     Conflict,
+    NOT_ITS_TURN=(
+        "作业 {job} 仍在排队：没有空位，或别的单位在前；系统会自动启动它，无需重新提交。",
+        "Job {job} waits its turn: no place is free or another organisation comes first; it will be started.",
+    ),
+    NO_LOG=("作业 {job} 没有留下日志。", "Job {job} left no log."),
     NOT_GRANTED=(
         "场景 {scenario} 处于“{state}”，没有有效授权。",
         "Scenario {scenario} is “{state}” and gives no grant now.",

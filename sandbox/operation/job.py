@@ -27,9 +27,13 @@ from sandbox.core.records import limited, need, own, signed
 from sandbox.core.resource import Resource
 from sandbox.desensitize.recipe import validate_recipe
 from sandbox.operation import codes  # noqa: F401
+from sandbox.operation.outcome import CODE_FILE, Ran
+from sandbox.operation.outcome import shown as ended_as
+from sandbox.operation.turn import its_turn
+from sandbox.task.heads import refuse_heads
+from sandbox.task.log import LOG_OUTPUT
 
 NAME = "job"
-CODE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.[A-Za-z0-9]{1,8}$"  # a plain name: it is written as a file
 PATH = r"^[a-z0-9][a-z0-9_-]{0,62}\.[a-z0-9]{1,8}$"
 
 
@@ -53,6 +57,9 @@ class JobOutput(Model):
     ordered: bool = False
 
 
+LOG = JobOutput(path=LOG_OUTPUT, kind="report")
+
+
 class JobLimits(Model):
     """What the job asks for; never more than the profile allows."""
 
@@ -62,7 +69,10 @@ class JobLimits(Model):
 
 
 class JobSpec(Model):
-    """``code`` holds the files as text, at most 1 MiB together; ``recipe`` stands instead of code."""
+    """``code`` holds the files as text, at most 1 MiB together; ``recipe`` stands instead of code.
+
+    ``log`` puts what the job prints among its outputs as ``log.md``.
+    """
 
     scenario: str
     purpose: str
@@ -72,12 +82,19 @@ class JobSpec(Model):
     recipe: dict[str, Any] | None = None
     inputs: tuple[JobInput, ...] = Bound(min_length=1, max_length=16)
     outputs: tuple[JobOutput, ...] = Bound(default=(), max_length=16)
+    log: bool = False
+    priority: Literal["low", "normal", "high"] = "normal"  # among the organisation's own jobs
     limits: JobLimits = JobLimits()
 
     @property
     def primary(self) -> bool:
         """Primary processing (初级加工) is a recipe; everything else is re-development."""
         return self.language == "recipe"
+
+    @property
+    def staged(self) -> tuple[JobOutput, ...]:
+        """Every file that will be proposed: the declared outputs, and the log if it was asked for."""
+        return (*self.outputs, LOG) if self.log else self.outputs
 
 
 class Started(Model):
@@ -86,27 +103,6 @@ class Started(Model):
     lineage: dict[str, Any]
     list_sha256: str
     attempt: int
-
-
-class Mistake(Model):
-    """The developer's own error: one word for its class, and where in their own code."""
-
-    class_: str = Bound(alias="class", pattern="^[A-Za-z_]{1,64}$")
-    line: int | None = None
-    file: str = Bound(pattern=f"{CODE_FILE}|^$")
-
-    model_config = Model.model_config | {"populate_by_name": True, "serialize_by_alias": True}
-
-
-class Ran(Model):
-    """How the container ended, in closed vocabulary; ``error`` is the developer's own mistake."""
-
-    end: str
-    error: Mistake | None = None
-    seconds: float
-    timing: dict[str, float] = Bound(default_factory=dict)
-    config_sha256: str = ""
-    isolation: dict[str, Any] = Bound(default_factory=dict)
 
 
 class Staged(Model):
@@ -165,13 +161,13 @@ def well_formed(case: Case) -> None:
     """Guard: entry present, names distinct, limits within the profile's, a recipe has one input."""
     spec = spec_of(case)
     if spec.primary:
-        if spec.recipe is None or len(spec.inputs) != 1 or spec.code or spec.outputs:
+        if spec.recipe is None or len(spec.inputs) != 1 or spec.code or spec.staged:
             raise fail("RECIPE_ONLY")
     elif spec.entry not in spec.code:
         raise fail("ENTRY_MISSING")
     elif not spec.outputs:
         raise fail("MISSING_FIELD", field="outputs")
-    paths = [output.path for output in spec.outputs]
+    paths = [output.path for output in spec.staged]
     for path in paths:
         if paths.count(path) > 1:
             raise fail("OUTPUT_NAME", path=path)
@@ -185,6 +181,20 @@ def well_formed(case: Case) -> None:
             raise fail("LIMIT_TOO_HIGH", limit=name, max=bound)
     if sum(len(text.encode()) for text in spec.code.values()) > 1 << 20:
         raise fail("LIMIT_TOO_HIGH", limit="code", max=1 << 20)
+
+
+def statements_read(case: Case) -> None:
+    """Guard: a SQL script begins every statement as a read statement; the parser in the container asks
+    again, of the whole of it (sandbox/task/statements.py)."""
+    spec = spec_of(case)
+    if spec.language == "sql":
+        refuse_heads(spec.code[spec.entry], spec.entry)
+
+
+def log_kept(case: Case) -> None:
+    """Guard: the job left a sealed log."""
+    if not case.resource.status["outcome"].get("log"):
+        raise fail("NO_LOG", job=case.resource.id)
 
 
 def grant_holds(case: Case) -> None:
@@ -378,6 +388,13 @@ def staged(case: Case) -> dict[str, Any]:
     return {"outputs": case.payload.model_dump(mode="json")["outputs"], "stage": {"at": case.now.isoformat()}}
 
 
+def log_staged(case: Case) -> dict[str, Any]:
+    """Record: the sealed log as the one output, in the place where it lies."""
+    log = case.resource.status["outcome"]["log"]
+    output = {"path": LOG.path, "kind": LOG.kind, "place": "log", **log}
+    return {"outputs": [output], "stage": {"at": case.now.isoformat()}}
+
+
 def labels(case: Case) -> dict[str, str]:
     """Index: by scenario and by its agreement, so that suspending the agreement finds its jobs."""
     scenario = need(case, "scenario", case.payload.scenario)
@@ -392,19 +409,14 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
 def view(actor: Actor, resource: Resource) -> Resource:
     """What the submitter sees: closed vocabulary only (invariant 5, R-117).
 
-    State, whether it succeeded, the error's class and line in its own code, output names without
-    hashes or sizes, and no time finer than a second.
+    State, how it ended (``outcome.shown``), output names without hashes or sizes, times to the minute.
     """
     if actor.role in READS_ALL:
         return resource
     status: dict[str, Any] = {}
     outcome = resource.status.get("outcome")
     if outcome:
-        status["outcome"] = {
-            "end": "ok" if outcome["end"] == "succeeded" else "failed",
-            "error": outcome["error"],
-            "seconds": round(outcome["seconds"]),
-        }
+        status["outcome"] = ended_as(outcome)
     if "deny" in resource.status:
         status["deny"] = {key: resource.status["deny"][key] for key in ("code", "details")}
     if "outputs" in resource.status:
@@ -442,10 +454,10 @@ def stopping_side(case: Case) -> None:
 # fmt: off
 TRANSITIONS = (
     Transition("create", (), "queued", OPERATING, "提交", "submit", "GZ 二(四); GD 24, 25; CN (三)",
-               payload=JobSpec, guards=(well_formed, grant_holds, columns_granted, recipe_valid),
-               record=submitted),
+               payload=JobSpec, record=submitted,
+               guards=(well_formed, statements_read, grant_holds, columns_granted, recipe_valid)),
     Transition("provision", ("queued",), "provisioning", MACHINE, "准备", "provision",
-               "CN (三); CD 28; GD 25", payload=Started, guards=(grant_holds, columns_granted),
+               "CN (三); CD 28; GD 25", payload=Started, guards=(its_turn, grant_holds, columns_granted),
                record=started, effects=(debit,)),
     Transition("deny", ("queued",), "denied", MACHINE, "拒绝", "deny", "CN (三); CD 28; GD 25",
                payload=Denial),
@@ -453,13 +465,16 @@ TRANSITIONS = (
     Transition("succeed", ("running",), "succeeded", MACHINE, "成功", "succeed", "GD 30", payload=Ran,
                record=ended),
     Transition("fail", ("provisioning", "running", "succeeded"), "failed", MACHINE, "失败", "fail",
-               "GD 30", payload=Ran, record=ended),
+               "GD 30", payload=Ran, record=ended, clock="quarantine.purge_days"),
     Transition("kill", ("queued", "provisioning", "running"), "killed", STOPPER, "终止", "kill",
                "CD 34; GZ 二(四)", payload=Cause, guards=(stopping_side,)),
     Transition("cancel", ("queued", "provisioning", "running"), "killed", OPERATING, "撤回", "cancel",
                "default: whoever submitted a job may give it up", guards=(own,)),
     Transition("stage", ("succeeded",), "quarantined", MACHINE, "隔离输出", "quarantine outputs",
                "GZ 二(五)", payload=Staged, record=staged, clock="quarantine.purge_days"),
+    Transition("propose_log", ("failed",), "quarantined", OPERATING, "以日志为输出", "propose the log",
+               "default: a log leaves as any output does (R-117)", guards=(own, log_kept),
+               record=log_staged, clock="quarantine.purge_days"),
     Transition("keep", ("succeeded",), "kept", MACHINE, "存为初级产品", "keep as primary product",
                "GZ 二(四)", payload=Kept, effects=(primary_product,)),
     Transition("propose", ("quarantined",), "proposed", MACHINE, "申请出域", "propose", "GD 26",
@@ -487,7 +502,7 @@ KIND = Kind(
         State("running", "运行中", "running", "system"),
         State("denied", "拒绝执行", "denied", ""),
         State("succeeded", "运行成功", "succeeded", "system"),
-        State("failed", "运行失败", "failed", "system"),
+        State("failed", "运行失败", "failed", "developer", lapse="purge"),
         State("killed", "已终止", "killed", "system"),
         State("quarantined", "输出已隔离", "outputs in quarantine", "developer", lapse="purge"),
         State("proposed", "已申请出域", "proposed for egress", ""),

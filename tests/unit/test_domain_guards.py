@@ -513,6 +513,10 @@ _job("well_formed", "ENTRY_MISSING", entry="other.sql")
 _job("well_formed", "MISSING_FIELD", outputs=[])
 _job("well_formed", "OUTPUT_NAME", outputs=[OUT, OUT])
 _job("well_formed", "OUTPUT_NAME", inputs=[TABLE, TABLE])
+_job("well_formed", "OUTPUT_NAME", log=True, outputs=[{"path": "log.md", "kind": "report"}])
+_job("well_formed", "RECIPE_ONLY", who="operator", recipe=True, log=True)
+_job("statements_read", "SQL_STATEMENT", code={"main.sql": "SELECT 1; COPY t TO 'x'"})
+_job("statements_read", "SQL_FUNCTION", code={"main.sql": "FROM read_text('x')"})
 _job("well_formed", "LIMIT_TOO_HIGH", limits={"seconds": 10**7})
 _job("well_formed", "LIMIT_TOO_HIGH", limits={"memory_bytes": 1 << 50})
 _job("well_formed", "LIMIT_TOO_HIGH", code={"main.sql": "-" * (1 << 20 | 1)})
@@ -552,6 +556,15 @@ def grant_suspended(s: Scene) -> Attempt:
 def grant_revoked(s: Scene) -> Attempt:
     s.act("chief", "scenario", "sc-a", "revoke", {"cause": "breach"})
     return create(s, "developer", "job", s.job_spec())
+
+
+@case("job", "its_turn", "NOT_ITS_TURN")
+def a_job_too_many_of_one_organisation(s: Scene) -> Attempt:
+    for number in range(int(s.control.policy.get("job.parallel_per_organisation")) + 1):
+        s.create("developer", "job", s.job_spec(), f"job-{number}")
+    for number in range(2):
+        s.act("system", "job", f"job-{number}", "provision", s._start(f"job-{number}"))
+    return act(s, "system", "job", "job-2", "provision", s._start("job-2"))
 
 
 @case("job", "grant_holds", "GRANT_EXPIRED")
@@ -614,6 +627,12 @@ def supply_paused(s: Scene) -> Attempt:
 def another_authority_kills(s: Scene) -> Attempt:
     s.job(until="running")
     return act(s, "other-reviewer", "job", "job-a", "kill", {"cause": "breach"})
+
+
+@case("job", "log_kept", "NO_LOG")
+def a_log_that_is_not_there_is_proposed(s: Scene) -> Attempt:
+    s.job(until="failed")
+    return act(s, "developer", "job", "job-a", "propose_log")
 
 
 @case("job", "own", "NOT_YOURS")
@@ -903,7 +922,7 @@ def frames(traceback: TracebackType | None) -> Iterator[Any]:
 def test_refused_by_its_guard_with_one_entry_and_no_change(row: Refusal, scene_of: SceneMaker) -> None:
     scene = scene_of(row.profile, granted=row.granted)
     who, attempt = row.prepare(scene)
-    before, entries = scene.everything(), len(scene.log())
+    before, entries = scene.everything(), scene.logged()
     with pytest.raises(SandboxError) as caught:
         attempt()
     assert caught.value.code == row.code

@@ -28,6 +28,8 @@ def provision(means: Means, job: Resource) -> bool:
         }
         means.act(job, "provision", payload)
     except (Conflict, Forbidden) as error:
+        if error.code == "NOT_ITS_TURN":  # called again when a place is free
+            return False
         if error.code in TRANSITION_RACE:
             raise
         means.act(job, "deny", {"code": error.code, "details": reports.closed(error.details)})
@@ -87,7 +89,7 @@ def take_outputs(means: Means, job: Resource) -> bool:
 
 
 def purge(means: Means, job: Resource) -> bool:
-    """Delete unclaimed outputs and the sealed log, unless another job of the scenario names the same bytes."""
+    """Delete unclaimed outputs and the sealed log, unless another job keeps the same bytes."""
     with means.control.store.read() as reader:
         others = reader.find("job", labels={"scenario": job.labels["scenario"]})
     for place in KEPT_WHILE:

@@ -1,0 +1,228 @@
+"""How soon a developer's first line runs: after the executor was asked, and after the job was submitted.
+
+Alternating in one run, a Python job whose first line takes the time:
+
+- *bare*: the same image, limits and hardening started by the engine's API alone; its inputs are mounted
+  before, nothing is probed or looked at, the interpreter runs the line itself
+- *cold*: the executor makes the container for this task (started, probed, looked at, then given its data)
+- *prepared*: the executor gives the task to a container that waits
+- *submitted*: a job through the API of a running space, on a grant that was used before; its containers
+  wait
+
+``python benchmarks/start_latency.py [--runs 50]`` prints the table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from sandbox.control.places import Places
+from sandbox.demo.data import HERE, residents
+from sandbox.demo.space import DemoSpace
+from sandbox.demo.story import Story
+from sandbox.executor import profile
+from sandbox.executor.contract import End, Input, Limits, Shape, Task, TaskKind
+from sandbox.executor.docker import DockerExecutor, calls
+from sandbox.executor.folders import TaskFolder
+from sandbox.policy.load import load_profile
+
+CODE = """\
+import time
+
+now = time.time()
+import sandbox_job
+
+with open(sandbox_job.output("now.csv"), "w") as file:
+    file.write(f"now\\n{now!r}\\n")
+"""
+BARE = "import time; now = time.time(); open('/out/files/now.csv', 'w').write(f'now\\n{now!r}\\n')"
+COLUMNS = ["sex", "district"]
+IMAGE = "job"
+
+
+def read(path: Path) -> float:
+    """The time that the first line took."""
+    return float(path.read_text().splitlines()[1])
+
+
+def limits_of(file: Path) -> Limits:
+    """A profile's bounds of a job."""
+    get = load_profile(str(file)).get
+    return Limits(
+        seconds=float(get("job.timeout_seconds")),
+        memory_bytes=int(get("job.memory_bytes")),
+        cpus=float(get("job.cpus")),
+        pids=int(get("job.pids")),
+        output_bytes=int(get("job.output_bytes")),
+        output_files=int(get("job.output_files")),
+        tmp_bytes=int(get("job.tmp_bytes")),
+    )
+
+
+class Bench:
+    """A space of its own with a small register, and two executors: one makes, one has ready."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.space = DemoSpace(folder / "demo", HERE / "profile.yaml")
+        self.story = Story(self.space, [residents(folder / "demo", 5000)])
+        for act in ("parties", "catalogue", "agreement", "scenarios", "supplies", "primary"):
+            getattr(self.story, act)()
+        self.places = Places(self.space.folder / "space")
+        case = self.story.cases[0]
+        primary = self.places.blobs("ag-demo", case.scenario, "primary")
+        self.data, self.code = folder / "data", folder / "code"
+        self.data.mkdir()
+        self.code.mkdir()
+        (self.code / "main.py").write_text(CODE, encoding="utf-8")
+        (self.data / "residents.parquet").write_bytes(primary.path(primary.names()[0]).read_bytes())
+        self.limits = limits_of(HERE / "profile.yaml")
+        self.maker, self.keeper = DockerExecutor(folder / "cold"), DockerExecutor(folder / "ready")
+        self.image = self.maker.image(IMAGE)
+
+    def bare(self) -> float:
+        """Seconds from the ask to the line, by the engine alone."""
+        folder = TaskFolder(self.folder / "bare", f"bare-{uuid.uuid4().hex[:8]}")
+        uid = profile.uid_of(folder.id)
+        folder.lay_out(self.limits, uid)
+        place = profile.Place(folder.id, uid, folder.inputs, folder.output, "bare")
+        folder.bring(self._task())
+        shape = Shape(self.image, self.limits)
+        body = profile.configuration(shape, place, ("python3", "-I", "-c", BARE))
+        with calls(self.maker.engine) as api:
+            asked = time.time()
+            container = api.create_container_from_config(body, f"bare-{folder.id}")["Id"]
+            api.start(container)
+            api.wait(container)
+            line = read(folder.output / "files/now.csv")
+            api.remove_container(container)
+        folder.remove()
+        return line - asked
+
+    def _task(self) -> Task:
+        return Task(
+            id=f"bench-{uuid.uuid4().hex[:10]}",
+            kind=TaskKind.JOB,
+            image=self.image,
+            params={
+                "language": "python",
+                "entry": "main.py",
+                "inputs": ["residents"],
+                "outputs": [{"path": "now.csv"}],
+            },
+            inputs=(Input("data", self.data), Input("code", self.code)),
+            limits=self.limits,
+        )
+
+    def _run(self, executor: DockerExecutor) -> float:
+        task = self._task()
+        asked = time.time()
+        outcome = executor.run(task)
+        if outcome.end is not End.SUCCEEDED or outcome.report.get("ok") is not True:
+            raise RuntimeError(f"{outcome.end} {outcome.report}")
+        line = read(outcome.files / "now.csv")
+        executor.discard(task.id)
+        return line - asked
+
+    def cold(self) -> float:
+        """Seconds from the ask to the line; no container waits."""
+        return self._run(self.maker)
+
+    def prepared(self) -> float:
+        """The same; one waits."""
+        self.keeper.prepare([Shape(self.image, self.limits)])
+        while not self.keeper.slots.ready():
+            time.sleep(0.05)
+        self.keeper.prepare([])  # the next one is not made beside the measurement
+        return self._run(self.keeper)
+
+    def submitted(self) -> float:
+        """Seconds from the submission to the line, when the space's own containers wait again."""
+        slots = DockerExecutor(self.places.tasks).slots
+        while len(slots.ready()) < 2:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        developer, case = self.story.world["li-developer"], self.story.cases[0]
+        asked = time.time()
+        job = developer.create(
+            "job",
+            {
+                "scenario": case.scenario,
+                "purpose": case.purpose,
+                "inputs": [{"name": "residents", "product": case.product, "columns": COLUMNS}],
+                "language": "python",
+                "entry": "main.py",
+                "code": {"main.py": CODE},
+                "outputs": [{"path": "now.csv", "kind": "table"}],
+            },
+        )["id"]
+        while (found := developer.get(f"/v1/job/{job}"))["state"] not in {"quarantined", "failed", "denied"}:
+            time.sleep(0.05)
+        if found["state"] != "quarantined":
+            raise RuntimeError(str(found["status"]))
+        [output] = self.story.world["xu-auditor"].get(f"/v1/job/{job}")["status"]["outputs"]
+        staging = self.places.blobs("ag-demo", case.scenario, "staging")
+        return read(staging.path(output["sha256"])) - asked
+
+    def close(self) -> None:
+        """End what was started here."""
+        self.space.stop()
+        self.story.world.close()
+        for executor in (self.maker, self.keeper, DockerExecutor(self.places.tasks)):
+            executor.prepare([])
+            executor.close()
+            for task in executor.known():
+                executor.discard(task)
+
+
+def p95(values: list[float]) -> float:
+    """By the nearest rank."""
+    return sorted(values)[max(0, -(-len(values) * 95 // 100) - 1)]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=50)
+    runs = parser.parse_args().runs
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        kinds: dict[str, Callable[[], float]] = {
+            "bare": bench.bare,
+            "cold": bench.cold,
+            "prepared": bench.prepared,
+            "submitted": bench.submitted,
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in kinds}
+        try:
+            for number in range(runs + 1):
+                for name, measure in kinds.items():
+                    value = measure()
+                    if number:  # the first of each warms the machine's caches
+                        seconds[name].append(value)
+        finally:
+            bench.close()
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}"
+    print(f"{runs} runs of each, alternating; {machine}; load at the start {load:.1f}.\n")
+    print("| asked → first line of user code | p50 ms | p95 ms | ratio of p50 to bare |")
+    print("|---|---|---|---|")
+    base = statistics.median(seconds["bare"])
+    for name, values in seconds.items():
+        middle = statistics.median(values)
+        print(f"| {name} | {middle * 1e3:.0f} | {p95(values) * 1e3:.0f} | {middle / base:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
