@@ -20,6 +20,7 @@ HAN_DIGITS = {
     **{"幺": "1", "两": "2", "貳": "2", "參": "3", "陸": "6", "洞": "0", "拐": "7", "勾": "9"},
 }
 _HAN_RUN = "[0-9" + "".join(HAN_DIGITS) + "]{11,}"
+_SEPARATORS = r"[\s\-_.·•:/\\|~,'\"()]"
 _LABELS = re.compile(r"[0-9]{6,}|[0-9A-Za-z+/=]{24,}|@")
 
 
@@ -51,6 +52,8 @@ def fold(values: pl.Series) -> pl.Series:
 
     Chinese numerals count as digits in runs of eleven or more: no shorter number is an identifier.
     """
+    if bool(values.str.contains(r"^[\x20-\x7E]*$").all()):
+        return values  # plain ASCII is what it is
     plain = (
         values.str.replace_all(r"[\t\n\r\x{0B}\x{0C}\x{85}\p{Zl}\p{Zp}]", " ")
         .str.normalize("NFKC")
@@ -71,7 +74,10 @@ def fold(values: pl.Series) -> pl.Series:
 
 def key(values: pl.Series) -> pl.Series:
     """Folded, upper case, without separators: equal keys are the same identifier."""
-    return fold(values).str.replace_all(r"[\s\-_.·•:/\\|~,'\"()]", "").str.to_uppercase()
+    folded = fold(values)
+    if bool(folded.str.contains(_SEPARATORS).any()):
+        folded = folded.str.replace_all(_SEPARATORS, "")
+    return folded.str.to_uppercase()
 
 
 def mask(value: str) -> str:

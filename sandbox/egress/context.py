@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.clean import key, label
@@ -79,6 +80,8 @@ class Context:
 
     def __post_init__(self) -> None:
         self.decode_budget = [self.budget.decoded_bytes]
+        self.memo: dict[str, Any] = {}  # what a check computed once for the whole set
+        self._persons: dict[str, bool] = {}
         self.shapes: dict[tuple[int, str], Any] = {}  # filled by ``shape``: one recognition a table and raw
 
     @cached_property
@@ -122,18 +125,14 @@ class Context:
 
     def names_person(self, text: str) -> bool:
         """Whether ``text`` is, or holds, a raw identifier: then a report may not repeat it."""
-        if not self.raws:
-            return False
-        words = [text, *_WORDS.findall(text)]
-        if self.identifying(pl.Series(words, dtype=pl.String)).height:
-            return True
-        whole = str(key(pl.Series([text], dtype=pl.String))[0])
-        return any(
-            whole[start : start + length] in keys
-            for index in self.indexes
-            for length, keys in index.identifiers_by_length.items()
-            for start in range(len(whole) - length + 1)
-        )
+        if text not in self._persons:
+            words = pl.Series([text, *_WORDS.findall(text)], dtype=pl.String)
+            whole = str(key(pl.Series([text], dtype=pl.String))[0])
+            self._persons[text] = bool(self.raws) and (
+                self.identifying(words).height > 0
+                or any(index.phrases.find([whole]) for index in self.indexes)
+            )
+        return self._persons[text]
 
     def column(self, number: int, name: str) -> str:
         """A column as a report may name it: its number, and its name unless that may be a value."""
@@ -146,21 +145,22 @@ class Context:
 
         Rows (index, raw, column, strong): ``strong`` when chance can be excluded by the value's length.
         """
-        empty = pl.DataFrame(
-            schema={"index": pl.Int64, "raw": pl.String, "column": pl.String, "strong": pl.Boolean}
-        )
-        frame = pl.DataFrame(
-            {"index": pl.arange(0, len(values), eager=True), "key": key(values.cast(pl.String))}
-        ).drop_nulls()
-        parts = [empty]
-        for index in self.indexes:
-            hits = frame.join(index.identifier_keys, on="key", how="inner")
-            parts.append(
-                hits.select(
-                    "index",
-                    raw=pl.lit(index.name),
-                    column="column",
-                    strong=pl.col("key").str.len_chars().ge(8) & pl.col("key").str.contains(r"[0-9]{6}|@"),
-                )
+        keys = key(values.cast(pl.String))
+        parts = [
+            pl.DataFrame(
+                schema={"index": pl.Int64, "raw": pl.String, "column": pl.String, "strong": pl.Boolean}
             )
-        return pl.concat(parts)
+        ]
+        for index in self.indexes:
+            for column, lexicon in index.keys.items():
+                hits = np.flatnonzero(lexicon.find(keys) >= 0)
+                if not len(hits):
+                    continue
+                found = keys.gather(hits)
+                strong = (found.str.len_chars() >= 8) & found.str.contains(r"[0-9]{6}|@")
+                parts.append(
+                    pl.DataFrame({"index": hits, "strong": strong}).select(
+                        "index", raw=pl.lit(index.name), column=pl.lit(column), strong="strong"
+                    )
+                )
+        return pl.concat(parts).sort("index", maintain_order=True)

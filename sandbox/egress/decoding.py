@@ -108,6 +108,12 @@ def _step(token: str) -> list[tuple[str, str]]:
     return found
 
 
+def coded(values: pl.Series) -> pl.DataFrame:
+    """Which of ``values`` hold a token that may be an encoding: their ``index``."""
+    hits = values.cast(pl.String).str.contains(_CODED).fill_null(False)
+    return pl.DataFrame({"index": hits.arg_true().cast(pl.Int64)})
+
+
 def expand(values: pl.Series, budget: list[int]) -> tuple[list[int], list[str], list[str]]:
     """Everything that tokens of ``values`` decode to.
 

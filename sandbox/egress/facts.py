@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from sandbox.egress.rawdata import RawIndex, numeric, quote
+from sandbox.egress.rawdata import RawIndex, numeric
 from sandbox.egress.shape import Shape, recount
 
 _MOST_COLUMNS = 12  # raw numbers whose aggregates are tried
@@ -34,6 +34,7 @@ _AGGREGATES = (
 )
 _SCALES = (1.0, 100.0, 1000.0, 1e-4)  # shares as per cent and per mille, sums in units of ten thousand
 _COLUMN = 3  # rows from which a fact that holds in all of them is no chance
+_GLANCE = 16  # rows looked at before all
 _RELATIVE = 1e-11  # what two orders of summation may differ by
 
 
@@ -43,50 +44,70 @@ def raw_numbers(index: RawIndex, most: int = _MOST_COLUMNS) -> list[str]:
     return [c for c in index.columns if numeric(index.kinds[c]) and c not in hidden][:most]
 
 
-def _parts(index: RawIndex) -> list[str]:
-    """Aggregates that count one label of a column."""
-    found = []
+def _part_columns(index: RawIndex) -> list[str]:
+    """Raw columns of few labels, as many as there may be labels: the entities with each are counted."""
+    found, labels = [], 0
     for column in index.columns:
-        if column in (*index.identifiers, index.entity) or index.cardinality.get(column, 0) > _LABELS:
-            continue
-        values = index.engine.rows(f"SELECT DISTINCT {index.value(column)} FROM {index.view}")
-        for (value,) in values:
-            if value is not None:
-                label = str(value).replace("'", "''")
-                found.append(
-                    f"count(DISTINCT CASE WHEN {index.value(column)} = '{label}' THEN {index.entity_sql} END)"
-                )
-    return found[:_MOST_PARTS]
+        few = index.cardinality.get(column, 0)
+        hidden = column in (*index.identifiers, index.entity)
+        if not hidden and 0 < few <= _LABELS and labels + few <= _MOST_PARTS:
+            labels += few
+            found.append(column)
+    return found
 
 
-def _matrix(shape: Shape, selects: Sequence[str]) -> np.ndarray:
+def _parts(shape: Shape, rows: pl.Series) -> np.ndarray:
+    """Rows of the shape by labels of raw columns: how many entities of the cell carry the label."""
+    index, height = shape.index, shape.frame.height
+    found = [np.zeros((height, 0))]
+    for column in _part_columns(index):
+        code = index.code(column)
+        pair = f"struct_pack(c := any_value({code}), n := {index.entity_count})"
+        cells = recount(shape, "list(s)", part=pair, by=code, rows=rows)
+        listed = pl.DataFrame({"i": np.arange(height), "s": cells}).drop_nulls()
+        matrix = np.zeros((height, index.cardinality[column]))
+        if listed.height:
+            listed = listed.explode("s").unnest("s").filter(pl.col("c") >= 0)
+            matrix[listed["i"].to_numpy(), listed["c"].to_numpy()] = listed["n"].to_numpy()
+        found.append(matrix)
+    return np.column_stack(found)
+
+
+def _matrix(shape: Shape, selects: Sequence[str], rows: pl.Series) -> np.ndarray:
     """Rows of the shape by ``selects``, recounted; what cannot be formed is not a number."""
     pack = ", ".join(f"f{i} := CAST({sql} AS DOUBLE)" for i, sql in enumerate(selects))
-    cells = recount(shape, f"struct_pack({pack})").to_list()
-    rows = [[np.nan] * len(selects) if cell is None else list(cell.values()) for cell in cells]
-    return np.array(rows, dtype=np.float64).reshape(shape.frame.height, len(selects))
+    cells = recount(shape, f"struct_pack({pack})", rows=rows).to_list()
+    found = [[np.nan] * len(selects) if cell is None else list(cell.values()) for cell in cells]
+    return np.array(found, dtype=np.float64).reshape(shape.frame.height, len(selects))
 
 
-def facts(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+def counts(shape: Shape) -> np.ndarray:
+    """Rows of the shape by its two recounts: entities, and rows."""
+    return np.column_stack([s.cast(pl.Float64).to_numpy() for s in (shape.n, shape.rows_n)])
+
+
+def facts(shape: Shape, rows: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Rows of the shape by facts: (counts and aggregates of raw numbers, counts of a part and shares).
 
-    The second are many: one of them is any short number by chance, but not a whole column.
+    The second are many: one of them is any short number by chance, but not a whole column. ``rows``: which
+    have facts at all; in the others nothing is a number.
     """
     index = shape.index
-    selects = [sql.format(x=f"CAST({quote(c)} AS DOUBLE)") for c in raw_numbers(index) for sql in _AGGREGATES]
-    selects += [f"count({quote(c)})" for c in raw_numbers(index)]
-    n = shape.n.cast(pl.Float64).to_numpy()
-    rows_n = shape.rows_n.cast(pl.Float64).to_numpy()
-    counts = [n, rows_n]
-    parts = _matrix(shape, _parts(index)) if _parts(index) else np.zeros((len(n), 0))
-    counted = np.column_stack([*counts, parts, n[:, None] - parts])
+    selects = [sql.format(x=index.number(c)) for c in raw_numbers(index) for sql in _AGGREGATES]
+    selects += [f"count({index.number(c)})" for c in raw_numbers(index)]
+    known = counts(shape)
+    n = known[:, 0]
+    parts = _parts(shape, rows)
+    counted = np.column_stack([known, parts, n[:, None] - parts])
     groups = [np.full(len(n), float(index.entities_total)), np.full(len(n), n.sum()), n]
     frame = shape.frame.with_columns(__n=pl.Series(n))
     groups += [frame.select(pl.col("__n").sum().over(k)).to_series().to_numpy() for k in shape.dims]
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = [counted / whole[:, None] for whole in groups]
-    plain = np.column_stack([*counts, *([_matrix(shape, selects)] if selects else [])])
-    return plain, np.column_stack([counted, *shares])
+    plain = np.column_stack([known, *([_matrix(shape, selects, rows)] if selects else [])])
+    many = np.column_stack([counted, *shares])
+    plain[~rows.to_numpy()] = many[~rows.to_numpy()] = np.nan
+    return plain, many
 
 
 def _written(value: float) -> tuple[int, float]:
@@ -103,13 +124,16 @@ def _written(value: float) -> tuple[int, float]:
     return max(1, len(trimmed)), 0.5 * 10.0 ** (exponent + len(digits) - len(trimmed))
 
 
-def _throughout(matrix: np.ndarray, numbers: np.ndarray, limit: np.ndarray) -> bool:
-    """Whether one column of ``matrix`` is ``numbers`` in every row, and never two of them for one fact:
-    a half is within rounding of both nought and one."""
-    with np.errstate(invalid="ignore"):
-        fits = (np.abs(matrix - numbers[:, None]) <= limit[:, None]).all(axis=0)
+def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np.ndarray) -> bool:
+    """Whether one column of ``matrix``, times ``scale``, is ``numbers`` in every row, and never two of them
+    for one fact: a half is within rounding of both nought and one."""
+    candidates = np.arange(matrix.shape[1])
+    for end in (_GLANCE, len(numbers)):  # nearly all fall at the first glance
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(matrix[:end, candidates] * scale - numbers[:end, None])
+            candidates = candidates[(gap <= limit[:end, None]).all(axis=0)]
     distinct = len(np.unique(numbers))
-    return any(len(np.unique(matrix[:, column])) >= distinct for column in np.flatnonzero(fits))
+    return any(len(np.unique(matrix[:, column])) >= distinct for column in candidates)
 
 
 def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> int:
@@ -128,7 +152,7 @@ def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -
     with np.errstate(invalid="ignore"):
         near = np.abs(plain[at] - numbers[:, None]) <= limit[:, None]
         if len(known) >= _COLUMN and any(
-            _throughout(matrix[at] * scale, numbers, limit) for matrix in (plain, many) for scale in _SCALES
+            _throughout(matrix[at], scale, numbers, limit) for matrix in (plain, many) for scale in _SCALES
         ):
             return 0
     return sum(digits for (digits, _), fits in zip(written, near.any(axis=1), strict=True) if not fits)

@@ -1,24 +1,31 @@
-"""The raw side, on DuckDB: lazily built value dictionaries and recounts. Read-only, in memory."""
+"""The raw side: each column is normalised and numbered once; the recounts in DuckDB run on the numbers.
+
+Read-only, in memory; built on first use and shared by all checks of a run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 
 from sandbox.core.errors import fail
 from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.clean import key
 from sandbox.egress.forms import Budget, Document, Unreadable
+from sandbox.egress.lexicon import Lexicon, Phrases, hashes
 from sandbox.egress.readers import READERS
 
 # Parts of an identifier (first character, characters cut from the end) that still single a person out:
 # without check digit, first or last digits, or region; region and birth; the digits a float64 keeps.
 _CUTS = ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (6, 0), (6, 1), (0, 3), (0, 4))
+NULL, UNKNOWN = -1, -2  # codes: no value; a value that is none of the raw column's
 SHORT_PART = 9  # characters; a shorter part is equal by chance
 
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "U")
@@ -47,6 +54,16 @@ def norm(column: str, kind: str) -> str:
     if kind.upper().startswith("TIMESTAMP"):
         return f"regexp_replace(CAST({column} AS VARCHAR), ' 00:00:00.*$', '')"
     return f"CAST({column} AS VARCHAR)"
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """A raw column: ``values`` its distinct normalised values, ``codes`` the position of each row's value
+    in them (``NULL`` where it is missing), ``lexicon`` finds positions."""
+
+    values: pl.Series
+    codes: np.ndarray
+    lexicon: Lexicon
 
 
 class Engine:
@@ -88,6 +105,9 @@ class RawIndex:
         self.quasi, self.sensitive, self.identifiers = quasi, sensitive, identifiers
         self.entity = entity
         self.view = f"raw_{number}"
+        self._coded: dict[str, Coded] = {}
+        self._numbers: dict[str, np.ndarray] = {}
+        self._rows_of: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._open()
         described = engine.rows(f"DESCRIBE {self.view}")
         self.kinds = {str(row[0]): str(row[1]) for row in described if not str(row[0]).startswith("__row")}
@@ -95,7 +115,6 @@ class RawIndex:
         for column in (*quasi, *sensitive, *identifiers, *([entity] if entity else ())):
             if column not in self.kinds:
                 raise fail("EGRESS_RAW_COLUMN", name=name, column=column)
-        self.entity_sql = quote(entity) if entity else "__row"
         self.rows_total = int(engine.rows(f"SELECT count(*) FROM {self.view}")[0][0])
 
     def _open(self) -> None:
@@ -115,72 +134,131 @@ class RawIndex:
         frame = document.tables[0].data.with_row_index("__row")
         self.engine.register(self.view, frame)
 
-    def value(self, column: str) -> str:
-        """SQL for a raw column's normalised value."""
-        return norm(quote(column), self.kinds[column])
+    def coded(self, column: str) -> Coded:
+        """A column as numbers of its distinct values; computed once."""
+        if column not in self._coded:
+            rows = self.engine.frame(
+                f"SELECT {norm(quote(column), self.kinds[column])} AS v FROM {self.view}"
+            )
+            values = rows["v"].cast(pl.String)
+            distinct = values.drop_nulls().unique(maintain_order=True)
+            numbered = pl.DataFrame({"v": distinct}).with_row_index("c")
+            codes = rows.select(pl.col("v").cast(pl.String)).join(
+                numbered, on="v", how="left", maintain_order="left"
+            )["c"]
+            self._coded[column] = Coded(
+                distinct, codes.cast(pl.Int64).fill_null(NULL).to_numpy(), Lexicon(distinct)
+            )
+        return self._coded[column]
+
+    @cached_property
+    def entities(self) -> np.ndarray:
+        """The entity of each row, as a number; -1 where the key is missing."""
+        return self.coded(self.entity).codes if self.entity else np.arange(self.rows_total)
 
     @cached_property
     def entities_total(self) -> int:
         """Distinct entities."""
-        return int(self.engine.rows(f"SELECT count(DISTINCT {self.entity_sql}) FROM {self.view}")[0][0])
+        return len(self.coded(self.entity).values) if self.entity else self.rows_total
 
     @cached_property
-    def identifier_keys(self) -> pl.DataFrame:
-        """Distinct keys of the declared identifier columns and of the entity column: (key, column).
+    def table(self) -> str:
+        """Name of the table the recounts read: ``e`` the entity, ``c#`` the codes, ``x#`` the numbers."""
+        numbered = {f"c{i}": self.coded(name).codes.astype(np.int32) for i, name in enumerate(self.columns)}
+        known = pl.Series(self.entities).cast(pl.Int32)
+        frame = pl.DataFrame({"e": known.set(known == NULL, None), **numbered})
+        numbers = [
+            f"CAST({quote(name)} AS DOUBLE) AS x{i}"
+            for i, name in enumerate(self.columns)
+            if numeric(self.kinds[name])
+        ]
+        if numbers:
+            frame = frame.hstack(self.engine.frame(f"SELECT {', '.join(numbers)} FROM {self.view}"))
+        self.engine.register(f"{self.view}_codes", frame)
+        self.engine.connection.execute(
+            f"CREATE TEMP TABLE {self.view}_table AS SELECT * FROM {self.view}_codes"
+        )
+        return f"{self.view}_table"
+
+    def code(self, column: str) -> str:
+        """SQL for the number of a raw value in ``table``; -1 is null."""
+        return f"r.c{self.columns.index(column)}"
+
+    def number(self, column: str) -> str:
+        """SQL for a numeric raw column in ``table``, as a double."""
+        return f"r.x{self.columns.index(column)}"
+
+    @cached_property
+    def entity_count(self) -> str:
+        """SQL that counts the distinct entities of a group of rows of ``table``."""
+        return "count(*)" if self.entities_total == self.rows_total else "count(DISTINCT r.e)"
+
+    def numbers(self, column: str) -> np.ndarray:
+        """The distinct known numbers of a numeric column, sorted; computed once."""
+        if column not in self._numbers:
+            values = self.engine.frame(
+                f"SELECT DISTINCT CAST({quote(column)} AS DOUBLE) AS v FROM {self.view}"
+            )
+            self._numbers[column] = np.sort(values["v"].drop_nulls().drop_nans().to_numpy())
+        return self._numbers[column]
+
+    def rows_of(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """(rows in the order of the column's codes, where each code begins, with the end of the last)."""
+        if column not in self._rows_of:
+            codes = self.coded(column).codes
+            order = np.argsort(codes, kind="stable")
+            ends = np.searchsorted(codes[order], np.arange(len(self.coded(column).values) + 1))
+            self._rows_of[column] = (order, ends)
+        return self._rows_of[column]
+
+    @cached_property
+    def keys(self) -> dict[str, Lexicon]:
+        """The keys of each declared identifier column and of the entity column.
 
         Short numbers are left out: a serial number of five digits equals any count by chance.
         """
-        names = dict.fromkeys([*self.identifiers, *([self.entity] if self.entity else [])])
-        parts = [pl.DataFrame(schema={"key": pl.String, "column": pl.String})]
-        for name in names:
-            values = self.engine.frame(
-                f"SELECT DISTINCT {self.value(name)} AS v FROM {self.view} WHERE {quote(name)} IS NOT NULL"
-            )["v"].cast(pl.String)
-            frame = pl.DataFrame({"key": key(values).unique()}).drop_nulls()
-            parts.append(
-                frame.filter(
-                    pl.col("key").str.contains(r"[^0-9]") & (pl.col("key").str.len_chars() >= 2)
-                    | (pl.col("key").str.len_chars() >= 6)
-                ).with_columns(column=pl.lit(name))
-            )
-        return pl.concat(parts)
-
-    @cached_property
-    def identifier_parts(self) -> pl.DataFrame:
-        """Parts (v) of identifiers with digits that still single a person out."""
-        keys = self.identifier_keys["key"].unique()
-        keys = keys.filter(keys.str.contains(r"^[A-Z0-9]*[0-9]{8}[A-Z0-9]*$"))
-        parts = [keys.str.slice(a).str.head(-b) if b else keys.str.slice(a) for a, b in _CUTS]
-        found = pl.DataFrame({"v": pl.concat(parts).unique()})
-        return found.filter(pl.col("v").str.len_chars() >= SHORT_PART)
-
-    @cached_property
-    def identifiers_by_length(self) -> dict[int, set[str]]:
-        """Identifiers written in Chinese (names, addresses) of three characters and more, by length."""
-        found: dict[int, set[str]] = {}
-        for value in self.identifier_keys["key"].unique():
-            if len(value) >= 3 and not value.isascii():
-                found.setdefault(len(value), set()).add(value)
+        found = {}
+        for name in dict.fromkeys([*self.identifiers, *([self.entity] if self.entity else [])]):
+            keys = key(self.coded(name).values).unique(maintain_order=True).drop_nulls()
+            long = keys.str.len_chars()
+            plain = keys.str.contains(r"^[0-9]*$")
+            found[name] = Lexicon(keys.filter((~plain & (long >= 2)) | (long >= 6)))
         return found
 
     @cached_property
-    def dictionary(self) -> str:
-        """Name of the table of distinct values: (c: number of the column, v: normalised value)."""
-        table = f"{self.view}_values"
-        parts = " UNION ALL ".join(
-            f"SELECT {number} AS c, v FROM (SELECT DISTINCT {self.value(name)} AS v FROM {self.view})"
-            for number, name in enumerate(self.columns)
-        )
-        self.engine.connection.execute(
-            f"CREATE TEMP TABLE {table} AS SELECT c, v FROM ({parts}) WHERE v IS NOT NULL"
-        )
-        return table
+    def _parts(self) -> np.ndarray:
+        found = []
+        for lexicon in self.keys.values():
+            keys = lexicon.values
+            keys = keys.filter(keys.str.contains(r"^[A-Z0-9]*[0-9]{8}[A-Z0-9]*$"))
+            for first, last in _CUTS:
+                part = keys.str.slice(first).str.head(-last) if last else keys.str.slice(first)
+                found.append(hashes(part.filter(part.str.len_chars() >= SHORT_PART)))
+        return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.uint64)
+
+    def is_part(self, values: pl.Series) -> pl.Series:
+        """Which of ``values`` are parts of identifiers with digits that still single a person out.
+
+        By 64-bit hash: chance makes one of 10^12 comparisons wrong in ten million.
+        """
+        if not len(self._parts):
+            return pl.Series([False] * len(values), dtype=pl.Boolean)
+        bits = hashes(values)
+        place = np.minimum(np.searchsorted(self._parts, bits), len(self._parts) - 1)
+        long = values.str.len_chars().fill_null(0).to_numpy() >= SHORT_PART
+        return pl.Series((self._parts[place] == bits) & long, dtype=pl.Boolean)
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        """Identifiers written in Chinese (names, addresses), to be found inside text."""
+        keys = [lexicon.values for lexicon in self.keys.values()]
+        every = pl.concat([pl.Series([], dtype=pl.String), *keys]).unique(maintain_order=True)
+        return Phrases(every.filter(every.str.contains(r"[^\x00-\x7F]")))
 
     @cached_property
     def cardinality(self) -> dict[str, int]:
         """Distinct non-null values of each column."""
-        found = self.engine.rows(f"SELECT c, count(*) FROM {self.dictionary} GROUP BY c")
-        return {self.columns[int(number)]: int(count) for number, count in found}
+        return {name: len(self.coded(name).values) for name in self.columns}
 
     @cached_property
     def nullable(self) -> set[str]:

@@ -7,14 +7,15 @@ what the recount confirms, or what is declared or named so; a cross table is lai
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.forms import Document, Table
-from sandbox.egress.rawdata import RawIndex, norm, numeric, quote
+from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, norm, numeric, quote
 
 COUNT_NAME = re.compile(
     r"(?:n|nn?_?(?:obs|rows|persons?)?|count|counts|cnt|freq|frequency|len|size|num(?:ber)?|persons?|people|"
@@ -43,14 +44,16 @@ LABELS, NUMBERS = 0.5, 0.9
 class Shape:
     """A table against one raw table. ``frame`` has columns ``o0``…, one row a cell; ``names`` theirs.
 
-    ``dims`` maps ``o#`` to the SQL of the raw value it equals; ``raw_of`` to the raw column's name.
-    ``n`` is the recount of distinct entities of each row (null where a row's cell cannot be formed).
+    ``texts`` holds the same cells normalised as raw values are. ``dims`` maps ``o#`` to the SQL of the
+    number of the raw value it equals, ``codes`` to that number in each row, ``raw_of`` to the raw column's
+    name. ``n`` is the recount of distinct entities of each row (null where a row's cell cannot be formed).
     """
 
     index: RawIndex
-    view: str
     frame: pl.DataFrame
     names: dict[str, str]
+    texts: pl.DataFrame
+    codes: dict[str, np.ndarray] = field(default_factory=dict)
     raw_of: dict[str, str] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)  # by value alone, dimensions and others
     others: list[str] = field(default_factory=list)  # unexplained labels: the recount is an upper bound
@@ -66,6 +69,33 @@ class Shape:
     def numbers(self, column: str) -> pl.Series:
         """A column as numbers; what is no number is null."""
         return as_numbers(self.frame[column])
+
+    def coded(self, column: str, raw: str) -> np.ndarray:
+        """The numbers that the cells of ``column`` have as values of ``raw``; ``NULL`` and ``UNKNOWN``."""
+        found = self.index.coded(raw).lexicon.find(self.texts[column])
+        found[found < 0] = UNKNOWN
+        found[self.texts[column].is_null().to_numpy()] = NULL
+        return found
+
+    def bound(self, column: str, raw: str) -> Shape:
+        """The same with ``column`` as a further dimension, equal to ``raw``."""
+        return replace(
+            self,
+            dims={**self.dims, column: self.index.code(raw)},
+            raw_of={**self.raw_of, column: raw},
+            codes={**self.codes, column: self.coded(column, raw)},
+        )
+
+    def wild(self, column: str) -> pl.Series:
+        """Rows in which a dimension stands for all its values: a margin label, or an empty cell where the
+        raw column has no missing values."""
+        empty = self.raw_of[column] not in self.index.nullable
+        return margins(self.texts[column]).fill_null(empty)
+
+
+def margins(values: pl.Series) -> pl.Series:
+    """Which of ``values`` are margin labels; null where there is no value."""
+    return values.cast(pl.String).str.contains(f"(?i)^(?:{MARGIN.pattern})$")
 
 
 def as_numbers(values: pl.Series) -> pl.Series:
@@ -88,38 +118,43 @@ def _frame(table: Table) -> tuple[pl.DataFrame, dict[str, str]]:
     return table.data.rename({name: key for key, name in names.items()}), names
 
 
-def _contained(index: RawIndex, view: str, names: dict[str, str]) -> dict[str, dict[str, float]]:
+def _texts(index: RawIndex, frame: pl.DataFrame) -> pl.DataFrame:
+    """All cells of an output, normalised like raw values."""
+    if not frame.width:
+        return frame
+    index.engine.register("out_cells", frame)
+    kinds = {str(row[0]): str(row[1]) for row in index.engine.rows("DESCRIBE out_cells")}
+    listed = ", ".join(f"CAST({norm(quote(c), kinds[c])} AS VARCHAR) AS {quote(c)}" for c in frame.columns)
+    return index.engine.frame(f"SELECT {listed} FROM out_cells").cast(pl.String)
+
+
+def _contained(
+    index: RawIndex, frame: pl.DataFrame, texts: pl.DataFrame, names: dict[str, str]
+) -> dict[str, dict[str, float]]:
     """For each output column the raw columns that hold enough of its distinct values, with the share."""
-    engine = index.engine
-    kinds = {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE {view}")}
-    found: dict[str, dict[str, float]] = {}
-    order = list(names)
-    distinct = " UNION ALL ".join(
-        f"SELECT DISTINCT {number} AS o, {norm(quote(column), kinds[column])} AS v FROM {view} "
-        f"WHERE {quote(column)} IS NOT NULL"
-        for number, column in enumerate(order)
-    )
-    # In one pass over all columns: a query a column took seconds on wide tables.
-    engine.connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE out_values AS SELECT o, v FROM ({distinct}) "
-        f"WHERE NOT regexp_full_match(v, '{MARGIN.pattern}', 'i')"
-    )
-    totals = dict(engine.rows("SELECT o, count(*) FROM out_values GROUP BY o"))
-    hits = engine.rows(
-        f"SELECT o, d.c, count(*) FROM out_values JOIN {index.dictionary} d USING (v) GROUP BY ALL"
-    )
-    for number, column in enumerate(order):
-        total = totals.get(number)
-        if not total:
-            continue
-        text = kinds[column] == "VARCHAR"
-        shares = {index.columns[int(c)]: count / total for o, c, count in hits if o == number}
-        found[column] = {
-            raw: share
+    distinct = {k: texts[k].drop_nulls().unique() for k in names}
+    distinct = {k: values.filter(~margins(values)) for k, values in distinct.items()}
+    distinct = {k: values for k, values in distinct.items() if len(values)}
+    if not distinct:
+        return {}
+    # All columns at once: a look-up a column took seconds on wide tables.
+    together = pl.concat(list(distinct.values()))
+    totals = np.array([len(values) for values in distinct.values()])
+    owner = np.repeat(np.arange(len(totals)), totals)
+    shares = {
+        raw: np.bincount(owner[index.coded(raw).lexicon.find(together) >= 0], minlength=len(totals)) / totals
+        for raw in index.columns
+    }
+    return {
+        k: {
+            raw: float(share[number])
             for raw, share in shares.items()
-            if share >= (LABELS if text or tame(names[column]) == tame(raw) else NUMBERS)
+            if share[number]
+            and share[number]
+            >= (LABELS if frame[k].dtype == pl.String or tame(names[k]) == tame(raw) else NUMBERS)
         }
-    return found
+        for number, k in enumerate(distinct)
+    }
 
 
 def _assign(index: RawIndex, names: dict[str, str], contained: dict[str, dict[str, float]]) -> dict[str, str]:
@@ -141,40 +176,38 @@ def _assign(index: RawIndex, names: dict[str, str], contained: dict[str, dict[st
     return result
 
 
-def _band_sql(index: RawIndex, name: str, values: list[str]) -> tuple[str, str] | None:
-    """Raw column and SQL that maps its numbers to the bands ``values`` of an output column ``name``."""
+def _band_sql(index: RawIndex, name: str, values: list[str]) -> tuple[str, str, list[str]] | None:
+    """Raw column, SQL that maps its numbers to the number of a band, and the bands ``values`` of an output
+    column ``name`` in the order of their numbers."""
     near = [c for c in index.columns if numeric(index.kinds[c]) and tame(c) in tame(name)]
     labels = [value for value in values if not MARGIN.fullmatch(value)]
     if not near or not labels:
         return None
     raw = max(near, key=len)
+    x = index.number(raw)
     arms = []
     bands = [m for value in labels if (m := _BAND.fullmatch(value))]
     ends = {float(m.group(2)) for m in bands} & {float(m.group(1)) for m in bands}
-    for value in labels:
+    for place, value in enumerate(labels):
         band = _BAND.fullmatch(value)
-        quoted = value.replace("'", "''")
         if band:
             low, high = float(band.group(1)), float(band.group(2))
             closed_left = not value.strip().startswith("(")
             closed = value.strip().endswith("]") or (not value.strip().endswith(")") and high not in ends)
             whole = closed and "." not in band.group(2) and not value.strip().endswith("]")
             upper = f"< {high + 1}" if whole else ("<= " if closed else "< ") + str(high)
-            arms.append(
-                f"WHEN {quote(raw)} {'>=' if closed_left else '>'} {low} AND {quote(raw)} {upper} "
-                f"THEN '{quoted}'"
-            )
+            arms.append(f"WHEN {x} {'>=' if closed_left else '>'} {low} AND {x} {upper} THEN {place}")
             continue
         for pattern, sign in _OPEN:
             match = pattern.fullmatch(value)
             if match:
                 limit = next(group for group in match.groups() if group)
                 mark = {"ge": ">=", "le": "<=", "lt": "<"}[sign]
-                arms.append(f"WHEN {quote(raw)} {mark} {limit} THEN '{quoted}'")
+                arms.append(f"WHEN {x} {mark} {limit} THEN {place}")
                 break
         else:
             return None
-    return raw, f"CASE {' '.join(arms)} END"
+    return raw, f"CASE {' '.join(arms)} ELSE {NULL} END", labels
 
 
 def _unpivot(
@@ -185,12 +218,13 @@ def _unpivot(
     heads = {k: names[k] for k in number}
     if len(heads) < 2:
         return frame, names
-    wanted = ", ".join("?" for _ in heads)
-    hits = index.engine.rows(
-        f"SELECT c, list(v) FROM {index.dictionary} WHERE v IN ({wanted}) "
-        f"GROUP BY c ORDER BY count(*) DESC, c",
-        list(heads.values()),
-    )
+    order = list(heads.values())
+    asked = pl.Series(order, dtype=pl.String)
+    hits = [
+        (raw, asked.filter(pl.Series(index.coded(raw).lexicon.find(asked) >= 0)).to_list())
+        for raw in index.columns
+    ]
+    hits.sort(key=lambda hit: -len(hit[1]))
     if not hits or len(hits[0][1]) < 2 or len(hits[0][1]) < 0.5 * len(heads):
         return frame, names
     values = set(hits[0][1])
@@ -206,56 +240,64 @@ def _unpivot(
         head.alias(f"o{len(names)}"), as_numbers(long["__value"]).alias(f"o{len(names) + 1}")
     )
     fresh = {k: names[k] for k in keep}
-    raw = index.columns[int(hits[0][0])]
-    return result, {**fresh, f"o{len(names)}": raw, f"o{len(names) + 1}": "value"}
+    return result, {**fresh, f"o{len(names)}": hits[0][0], f"o{len(names) + 1}": "value"}
 
 
-def recount(shape: Shape, select: str, empty: Any = None, per_entity: str = "") -> pl.Series:
+def recount(
+    shape: Shape,
+    select: str,
+    empty: Any = None,
+    part: str = "",
+    by: str = "r.e",
+    rows: pl.Series | None = None,
+) -> pl.Series:
     """``select`` (an aggregate over the raw rows ``r``) for the cell of each row of the shape.
 
-    With ``per_entity`` (an aggregate) the rows are first summed up to one value ``s`` an entity.
-    A margin label, or an empty cell where the raw column has no missing values, stands for all values.
+    With ``part`` (an aggregate) the rows are first summed up to one value ``s`` an entity, or for each value
+    of ``by``. ``rows``: which rows are asked for; the others are null. What stands for all values: see
+    ``Shape.wild``.
     """
     index, engine = shape.index, shape.index.engine
     keys = list(shape.dims)
-    source = f"{index.view} r"
+    source = f"{index.table} r"
     if not keys:
-        if per_entity:
-            source = f"(SELECT {per_entity} AS s FROM {source} GROUP BY {index.entity_sql})"
+        if part:
+            source = f"(SELECT {part} AS s FROM {source} GROUP BY {by})"
         value = engine.rows(f"SELECT {select} FROM {source}")[0][0]
         return pl.Series([value] * shape.frame.height, strict=False)
-    kinds = {str(row[0]): str(row[1]) for row in engine.rows(f"DESCRIBE {shape.view}")}
-    outs = {k: norm(quote(k), kinds[k]) for k in keys}
-    wild = {
-        k: f"(coalesce(regexp_full_match({outs[k]}, '{MARGIN.pattern}', 'i'), "
-        f"{'false' if shape.raw_of[k] in index.nullable else 'true'}))"
-        for k in keys
-    }
-    patterns = engine.rows(f"SELECT DISTINCT {', '.join(wild[k] for k in keys)} FROM {shape.view}")
+    cells = pl.DataFrame({k: shape.codes[k] for k in keys}).with_row_index("i")
+    wild = pl.DataFrame({k: shape.wild(k) for k in keys})
+    if rows is not None:
+        cells, wild = cells.filter(rows), wild.filter(rows)
     parts = []
-    for pattern in patterns[:64]:
+    for pattern in wild.unique(maintain_order=True).head(64).iter_rows():
         kept = [k for k, free in zip(keys, pattern, strict=True) if not free]
-        here = " AND ".join(
-            f"{wild[k]} = {str(bool(free)).lower()}" for k, free in zip(keys, pattern, strict=True)
+        here = cells.filter(
+            wild.select(
+                pl.all_horizontal(pl.col(k) == free for k, free in zip(keys, pattern, strict=True))
+            ).to_series()
         )
-        group = ", ".join(f"{shape.dims[k]} AS {k}" for k in kept)
-        by = f"GROUP BY {', '.join(str(i + 1) for i in range(len(kept)))}" if kept else ""
-        lead = f"{group}, " if kept else ""
-        inner = f"SELECT {lead}{select} AS a FROM {source} {by}"
-        if per_entity:
-            each = f"SELECT {lead}{index.entity_sql} AS e, {per_entity} AS s FROM {source} GROUP BY ALL"
-            inner = f"SELECT {', '.join([*kept, ''])}{select} AS a FROM ({each}) {by}"
-        on = " AND ".join(f"o.{k} IS NOT DISTINCT FROM g.{k}" for k in kept) or "true"
-        ours = ", ".join(["row_number AS i", *(f"{outs[k]} AS {k}" for k in kept)])
-        parts.append(
-            f"SELECT o.i AS i, g.a AS a FROM (SELECT {ours} FROM {shape.view} WHERE {here}) o "
-            f"LEFT JOIN ({inner}) g ON {on}"
+        asked = here.select(kept).unique()
+        # Only the raw rows of the cells asked for are grouped: an output of few cells costs little.
+        lead = "".join(f"{k}, " for k in kept)
+        inner = f"(SELECT {''.join(f'{shape.dims[k]} AS {k}, ' for k in kept)}r.* FROM {source}) r"
+        if kept:
+            engine.register("asked_cells", asked)
+            inner = f"(SELECT * FROM {inner} SEMI JOIN asked_cells a USING ({', '.join(kept)})) r"
+        if part:
+            inner = f"(SELECT {lead}{part} AS s FROM {inner} GROUP BY {lead}{by}) r"
+        found = engine.frame(
+            f"SELECT {lead}{select} AS a FROM {inner} {f'GROUP BY {lead[:-2]}' if kept else ''}"
         )
-    found = engine.frame(" UNION ALL ".join(parts))
-    joined = pl.DataFrame({"i": pl.arange(0, shape.frame.height, eager=True)}).join(
-        found.with_columns(pl.col("i").cast(pl.Int64)), on="i", how="left", maintain_order="left"
-    )
-    result = joined["a"]
+        found = found.with_columns(pl.col(k).cast(pl.Int64) for k in kept)
+        if kept:
+            parts.append(here.select("i", *kept).join(found, on=kept, how="inner").select("i", "a"))
+        else:
+            parts.append(here.select("i").join(found, how="cross"))
+    every = pl.DataFrame({"i": pl.arange(0, shape.frame.height, eager=True, dtype=pl.UInt32)})
+    if not parts:
+        return pl.Series([empty] * shape.frame.height)
+    result = every.join(pl.concat(parts), on="i", how="left", maintain_order="left")["a"]
     return result.fill_null(empty) if empty is not None else result
 
 
@@ -293,10 +335,9 @@ def recognise(context: Context, document: Document, table: Table, index: RawInde
 def _recognise(context: Context, document: Document, table: Table, index: RawIndex) -> Shape:
     declared = context.declared.get(document.path, Declared(document.path))
     frame, names = _unpivot(index, *_frame(table))
-    view = f"out_{len(context.shapes)}"
-    index.engine.register(view, frame.with_row_index("row_number"))
-    shape = Shape(index, view, frame, names, declared=bool(declared.columns))
-    shape.matched = matched = _assign(index, names, _contained(index, view, names))
+    texts = _texts(index, frame.select(list(names)))
+    shape = Shape(index, frame, names, texts, declared=bool(declared.columns))
+    shape.matched = matched = _assign(index, names, _contained(index, frame, texts, names))
     text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]
     count_like = [
         k for k in names if k not in text and (names[k] in declared.counts or COUNT_NAME.fullmatch(names[k]))
@@ -304,7 +345,8 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
 
     def use(k: str) -> None:
         shape.raw_of[k] = matched[k]
-        shape.dims[k] = index.value(matched[k])
+        shape.dims[k] = index.code(matched[k])
+        shape.codes[k] = shape.coded(k, matched[k])
 
     for k in names:
         if k in count_like or (names[k] in declared.measures and k not in text):
@@ -314,7 +356,11 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         elif k not in matched and frame[k].dtype == pl.String and frame[k].n_unique() <= 200:
             band = _band_sql(index, names[k], [str(v) for v in frame[k].unique().drop_nulls()])
             if band:
-                shape.raw_of[k], shape.dims[k] = band
+                shape.raw_of[k], shape.dims[k], labels = band
+                places = {label: place for place, label in enumerate(labels)}
+                shape.codes[k] = np.array(
+                    [NULL if v is None else places.get(v, UNKNOWN) for v in frame[k]], dtype=np.int64
+                )
     others = shape.others = [
         k for k in text if k not in shape.dims and frame[k].n_unique() <= max(50, frame.height // 2)
     ]
@@ -339,8 +385,9 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
 
 def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: Declared) -> None:
     """Distinct entities and rows of every cell, and which columns state them."""
-    shape.n = recount(shape, f"count(DISTINCT r.{shape.index.entity_sql})", 0).cast(pl.Int64)
-    shape.rows_n = recount(shape, "count(*)", 0).cast(pl.Int64)
+    both = recount(shape, f"struct_pack(n := {shape.index.entity_count}, rows_n := count(*))")
+    cells = both.struct.unnest() if both.dtype == pl.Struct else pl.DataFrame({"n": both, "rows_n": both})
+    shape.n, shape.rows_n = (cells[name].cast(pl.Int64).fill_null(0) for name in ("n", "rows_n"))
     shape.confirmed = {
         k
         for k in numbers

@@ -6,14 +6,14 @@ enough to be equal by chance counts only when a fair share of the values is.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
+from functools import partial
 from itertools import permutations
 
 import polars as pl
 
 from sandbox.egress.checks.base import Check
-from sandbox.egress.checks.identifiers import Source, sources
+from sandbox.egress.checks.identifiers import batch, sources
 from sandbox.egress.clean import fold, key
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding, Severity
@@ -64,47 +64,45 @@ def _joined(table: Table) -> pl.Series:
     return pl.concat([head.select(pl.concat_str(order)).to_series() for order in dict.fromkeys(orders)])
 
 
-def _cut(
-    document: Document, context: Context, source: Source, values: pl.Series, rows: int
-) -> Iterable[Finding]:
-    """``rows``: how many values a share is taken of."""
-    if not len(values) or not bool(values.str.contains(r"[0-9]").any()):
-        return
+def _parts(index: RawIndex, values: pl.Series) -> pl.DataFrame:
+    """(index of the value, part): spellings of ``values`` that are parts of raw identifiers."""
     spelled = _spellings(values)
-    for index in context.indexes:
-        hits = spelled.join(index.identifier_parts, on="v", how="semi")
-        if not hits.height:
-            continue
-        long = hits.filter(pl.col("v").str.len_chars() >= _LONG)
-        distinct = hits["i"].n_unique()
-        if long.height or (distinct >= 3 and distinct >= _SHARE * rows):
-            evidence = {"count": distinct, "basis": "parts"}
-            yield finding("RAW_IDENTIFIER", document.shown, source.where, evidence, raw=index.name)
+    return spelled.filter(index.is_part(spelled["v"])).rename({"i": "index"})
+
+
+def _cut(document: Document, where: str, hits: pl.DataFrame, rows: int, index: RawIndex) -> Iterable[Finding]:
+    """``rows``: how many values a share is taken of."""
+    long = hits.filter(pl.col("v").str.len_chars() >= _LONG)
+    distinct = hits["index"].n_unique()
+    if long.height or (distinct >= 3 and distinct >= _SHARE * rows):
+        evidence = {"count": distinct, "basis": "parts"}
+        yield finding("RAW_IDENTIFIER", document.shown, where, evidence, raw=index.name)
+
+
+def _chinese(values: pl.Series) -> pl.DataFrame:
+    """Values in which a name may stand: (index, length, the value as a key)."""
+    frame = pl.DataFrame({"v": values}).with_row_index("index")
+    frame = frame.filter(pl.col("v").str.contains(r"[㐀-鿿]") & (pl.col("v").str.len_chars() >= 3))
+    return frame.select("index", n=pl.col("v").str.len_chars(), key=key(frame["v"]))
 
 
 def _inside(texts: list[str], index: RawIndex) -> tuple[int, int, int]:
     """(long identifiers, distinct short names, places looked at) inside running text without boundaries."""
-    long, places = 0, 0
-    short: set[str] = set()
-    for text in key(pl.Series(texts, dtype=pl.String)):
-        for length, keys in index.identifiers_by_length.items():
-            for start in range(len(text or "") - length + 1):
-                part = text[start : start + length]
-                places += length == 3
-                if part in keys:
-                    if length >= 8:
-                        long += 1
-                    else:
-                        short.add(part)
-    return long, len(short), places
+    found = index.phrases.find(texts)
+    places = sum(max(0, len(text) - 2) for text in texts) if 3 in index.phrases.lengths else 0
+    return sum(len(part) >= 8 for part in found), len({part for part in found if len(part) < 8}), places
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """Hard, but for one or two names that ordinary words may spell: those are held."""
+    every = batch(context)
     for source in sources(document, context):
-        yield from _cut(document, context, source, source.values, source.values.n_unique())
-        texts = [v for v in source.values if re.search(r"[㐀-鿿]", v) and (not source.cells or len(v) >= 8)]
-        texts = [text for text in texts if len(text) >= 3]
+        rows = source.values.n_unique()
+        for index in context.indexes:
+            hits = every.part(f"parts {index.view}", source, partial(_parts, index))
+            yield from _cut(document, source.where, hits, rows, index)
+        chinese = every.part("chinese", source, _chinese)
+        texts = chinese.filter(pl.col("n") >= (8 if source.cells else 3))["key"].to_list()
         for index in context.indexes if texts else ():
             long, short, places = _inside(texts, index)
             if not (long or short) or (source.cells and not long and short < 3):
@@ -116,8 +114,9 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             yield finding("RAW_IDENTIFIER", document.shown, source.where, evidence, severity, raw=index.name)
     for table in document.tables:
         values = _joined(table)
-        joined = Source(f"{table.part} columns joined".strip(), "", values, [], True)
-        yield from _cut(document, context, joined, values, min(_SAMPLE, table.cells.height))
+        where = f"{table.part} columns joined".strip()
+        for index in context.indexes if len(values) else ():
+            yield from _cut(document, where, _parts(index, values), min(_SAMPLE, table.cells.height), index)
 
 
 CHECK = Check(("RAW_IDENTIFIER",), "file", run, raw=True)

@@ -8,25 +8,34 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import partial
+from itertools import chain
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
-from sandbox.egress.checks.identifiers import sources
+from sandbox.egress.checks.identifiers import Source, batch, sources
 from sandbox.egress.clean import key
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document
 from sandbox.egress.messages import finding
+from sandbox.egress.rawdata import RawIndex
 
 _ALGORITHMS = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sm3": 32, "sha384": 48, "sha512": 64}
 _HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{16,128})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{11,88}={0,2}")
 _WINDOW = 8  # bytes that identify a digest: the least that is accepted as one
-_SAMPLE = 300_000  # digests tried with salts for a raw column; a long column of digests cannot miss them all
+_MANY = 20  # digests from which salts are tried
+_SAMPLE = (
+    150_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss them all
+)
 _COMMON = ("md5", "sha1", "sha256", "sm3")
+_TOKEN = r"[0-9A-Za-z+/_\-]{11,}={0,2}"
 _SALTS = tuple(
-    [str(year) for year in range(2015, 2031)]
+    salt.encode()
+    for salt in [str(year) for year in range(2015, 2031)]
     + [
         "salt",
         "SALT",
@@ -60,10 +69,14 @@ def _digest(text: str) -> bytes | None:
     return None
 
 
-def _windows(digest: bytes) -> set[bytes]:
-    """The eight-byte windows by which a cut digest is known: head, middle (16-digit MD5), tail."""
-    middle = (len(digest) - _WINDOW) // 2
-    return {digest[:_WINDOW], digest[middle : middle + _WINDOW], digest[-_WINDOW:]}
+def _windows(digests: Iterable[bytes]) -> np.ndarray:
+    """Eight-byte windows by which a cut digest is known: head, middle (16-digit MD5), tail; a row a digest."""
+    found = [
+        (digest[:_WINDOW], digest[middle : middle + _WINDOW], digest[-_WINDOW:])
+        for digest in digests
+        for middle in [(len(digest) - _WINDOW) // 2]
+    ]
+    return np.frombuffer(b"".join(chain.from_iterable(found)), dtype=np.uint64).reshape(-1, 3)
 
 
 def _plausible(lengths: set[int]) -> list[str]:
@@ -73,73 +86,114 @@ def _plausible(lengths: set[int]) -> list[str]:
     return list(dict.fromkeys([*whole, *cut]))
 
 
-def _hits(values: Iterable[str], algorithm: str, wanted: set[bytes]) -> int:
-    """How many of ``values`` have a digest that stands in the output."""
-    count = 0
-    for value in values:
-        digest = hashlib.new(algorithm, value.encode(), usedforsecurity=False).digest()
-        head, tail = digest[:_WINDOW], digest[-_WINDOW:]
-        middle = (len(digest) - _WINDOW) // 2
-        count += head in wanted or tail in wanted or digest[middle : middle + _WINDOW] in wanted
-    return count
+def _hits(values: Iterable[bytes], algorithm: str, wanted: np.ndarray) -> np.ndarray:
+    """The windows of those digests of ``values`` of which one stands in the output."""
+    new = getattr(hashlib, algorithm, None) or partial(hashlib.new, algorithm)
+    size, middle = _ALGORITHMS[algorithm], (_ALGORITHMS[algorithm] - _WINDOW) // 2
+    joined = b"".join([new(value, usedforsecurity=False).digest() for value in values])
+    rows = np.frombuffer(joined, dtype=np.uint8).reshape(-1, size)
+    starts = (0, middle, size - _WINDOW)
+    windows = np.column_stack(
+        [np.ascontiguousarray(rows[:, a : a + _WINDOW]).view(np.uint64)[:, 0] for a in starts]
+    )
+    return windows[np.isin(windows, wanted).any(axis=1)]
 
 
-def _salted(values: list[str], algorithms: list[str], wanted: set[bytes]) -> tuple[str, int] | None:
-    for algorithm in algorithms:
-        for salt in _SALTS:
-            for name, wrapped in (
-                ("salt first", [salt + value for value in values]),
-                ("salt last", [value + salt for value in values]),
-            ):
-                count = _hits(wrapped, algorithm, wanted)
-                if count:
-                    return f"{algorithm}, guessable {name}", count
-    return None
+class _Dictionary:
+    """The dictionary attack on everything of a set that looks like a digest; each raw value is tried once."""
+
+    def __init__(self, context: Context) -> None:
+        self.columns = [(index, name) for index in context.indexes for name in index.keys]
+        every = [self.digests(source, context) for found in batch(context).of.values() for source in found]
+        self._lengths = {len(digest) for digests in every for digest in digests}
+        self._wanted = np.unique(_windows(digest for digests in every for digest in digests))
+        self._plain: dict[tuple[str, str, str], np.ndarray] = {}
+        self._salted: dict[tuple[str, str], list[tuple[str, str, np.ndarray]]] = {}
+
+    @staticmethod
+    def digests(source: Source, context: Context) -> list[bytes]:
+        """The digest-like tokens of a source: whole cells, and words of running text."""
+        tokens = batch(context).part("tokens", source, _tokens)
+        if source.cells:
+            tokens = tokens.filter("whole")
+        return [
+            d for token in tokens["token"].unique(maintain_order=True) if (d := _digest(token)) is not None
+        ]
+
+    def _values(self, index: RawIndex, name: str) -> list[bytes]:
+        """Distinct values of an identifying column, as they stand and as keys."""
+        values = index.coded(name).values
+        both = pl.concat([values, key(values).drop_nulls(), values.str.to_lowercase()]).unique()
+        return [value.encode() for value in both.sort()]
+
+    def plain(self, index: RawIndex, name: str, algorithm: str) -> np.ndarray:
+        """Windows of the digests of a raw column that stand anywhere in the set."""
+        memo = (index.view, name, algorithm)
+        if memo not in self._plain:
+            self._plain[memo] = _hits(self._values(index, name), algorithm, self._wanted)
+        return self._plain[memo]
+
+    def salted(self, index: RawIndex, name: str) -> list[tuple[str, str, np.ndarray]]:
+        """The same with guessable salts, of a sample: (algorithm, place of the salt, windows)."""
+        memo = (index.view, name)
+        if memo not in self._salted:
+            values = self._values(index, name)
+            values = values[:: max(1, len(values) * len(_SALTS) * 2 // _SAMPLE)]
+            self._salted[memo] = [
+                (algorithm, place, _hits(wrapped, algorithm, self._wanted))
+                for algorithm in _plausible(self._lengths)
+                if algorithm in _COMMON
+                for salt in _SALTS
+                for place, wrapped in (
+                    ("salt first", [salt + value for value in values]),
+                    ("salt last", [value + salt for value in values]),
+                )
+            ]
+        return self._salted[memo]
 
 
-def _raw_values(context: Context) -> list[tuple[str, list[str]]]:
-    """Distinct values of the identifying columns, as they stand and as keys."""
-    found = []
-    for index in context.indexes:
-        names = dict.fromkeys([*index.identifiers, *([index.entity] if index.entity else [])])
-        for name in names:
-            values = index.engine.frame(
-                f"SELECT DISTINCT {index.value(name)} AS v FROM {index.view} ORDER BY v"
-            )["v"].drop_nulls()
-            both = pl.concat([values, key(values).drop_nulls(), values.str.to_lowercase()]).unique()
-            found.append((index.name, both.sort().to_list()))
-    return found
+def _tokens(values: pl.Series) -> pl.DataFrame:
+    """(index of the value, token, whether it is the whole value) of what may be a digest."""
+    frame = pl.DataFrame({"token": values}).with_row_index("index").drop_nulls()
+    frame = frame.filter(pl.col("token").str.contains(_TOKEN))
+    whole = frame.with_columns(pl.col("token").str.strip_chars(), whole=pl.lit(True))
+    whole = whole.filter(pl.col("token").str.contains(f"^(?:{_HEX.pattern}|{_BASE64.pattern})$"))
+    parts = frame.with_columns(pl.col("token").str.extract_all(_TOKEN), whole=pl.lit(False))
+    return pl.concat([whole, parts.explode("token")])
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """A dictionary attack on every place that holds digest-like tokens."""
-    raws: list[tuple[str, list[str]]] | None = None
+    if "dictionary" not in context.memo:
+        context.memo["dictionary"] = _Dictionary(context)
+    attack: _Dictionary = context.memo["dictionary"]
     for source in sources(document, context):
-        tokens = set(source.values)
-        if not source.cells:
-            tokens |= {
-                part for value in source.values for part in re.findall(r"[0-9A-Za-z+/_\-]{11,}={0,2}", value)
-            }
-        digests = [digest for token in tokens if (digest := _digest(token.strip())) is not None]
+        digests = attack.digests(source, context)
         if not digests:
             continue
-        wanted = {window for digest in digests for window in _windows(digest)}
+        wanted = np.unique(_windows(digests))
         algorithms = _plausible({len(digest) for digest in digests})
-        raws = _raw_values(context) if raws is None else raws
-        for raw, values in raws:
+
+        def count(windows: np.ndarray, wanted: np.ndarray = wanted) -> int:
+            return int(np.isin(windows, wanted).any(axis=1).sum())
+
+        for index, name in attack.columns:
             for algorithm in algorithms:
-                count = _hits(values, algorithm, wanted)
-                if count:
-                    evidence = {"family": 2, "method": algorithm, "count": count, "raw": raw}
+                hits = count(attack.plain(index, name, algorithm))
+                if hits:
+                    evidence = {"family": 2, "method": algorithm, "count": hits, "raw": index.name}
                     yield finding("REVERSIBLE", document.shown, source.where, evidence, column=source.where)
                     break
             else:
-                common = [name for name in algorithms if name in _COMMON]
-                step = max(1, len(values) * len(common) * len(_SALTS) * 2 // _SAMPLE)
-                salted = _salted(values[::step], common, wanted) if len(digests) >= 20 else None
-                if salted:
-                    evidence = {"family": 3, "method": salted[0], "count": salted[1], "raw": raw}
-                    yield finding("REVERSIBLE", document.shown, source.where, evidence, column=source.where)
+                for algorithm, place, windows in attack.salted(index, name) if len(digests) >= _MANY else ():
+                    hits = count(windows) if algorithm in algorithms else 0
+                    if hits:
+                        method = f"{algorithm}, guessable {place}"
+                        evidence = {"family": 3, "method": method, "count": hits, "raw": index.name}
+                        yield finding(
+                            "REVERSIBLE", document.shown, source.where, evidence, column=source.where
+                        )
+                        break
 
 
 CHECK = Check(("REVERSIBLE",), "text", run, raw=True)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
 from sandbox.egress.clean import mask
 from sandbox.egress.context import Context
-from sandbox.egress.decoding import expand
+from sandbox.egress.decoding import coded, expand
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
 from sandbox.egress.identifiers import KINDS, scan
@@ -32,10 +34,52 @@ class Source:
     places: list[str]  # of each value, may be empty for cells
     cells: bool
     number: bool = False  # a column of numbers: eleven digits alone prove nothing
+    place: int = -1  # its number in the batch
 
 
-def sources(document: Document, context: Context) -> Iterator[Source]:
+class Batch:
+    """The sources of all documents, one after the other: what is looked for, is looked for once."""
+
+    def __init__(self, context: Context) -> None:
+        self.of = {id(document): list(_sources(document, context)) for document in context.documents}
+        every = [source for found in self.of.values() for source in found]
+        for number, source in enumerate(every):
+            source.place = number
+        self.values = pl.concat([pl.Series([], dtype=pl.String), *(s.values.cast(pl.String) for s in every)])
+        self._starts = np.cumsum([0, *(len(source.values) for source in every)])
+        self._parts: dict[str, dict[int, pl.DataFrame]] = {}
+
+    def part(self, name: str, source: Source, make: Callable[[pl.Series], pl.DataFrame]) -> pl.DataFrame:
+        """The rows of ``make(all values)`` that are of ``source``; their ``index`` counts its values.
+
+        ``make`` is called once for a ``name``."""
+        if name not in self._parts:
+            frame = make(self.values)
+            index = frame["index"].to_numpy().astype(np.int64)
+            place = np.searchsorted(self._starts, index, side="right") - 1
+            frame = frame.with_columns(index=index - self._starts[place], __place=place)
+            self._parts[name] = {-1: frame.clear().drop("__place")}
+            for (number,), rows in frame.partition_by("__place", as_dict=True, maintain_order=True).items():
+                self._parts[name][int(number)] = rows.drop("__place")
+        found = self._parts[name]
+        return found.get(source.place, found[-1])
+
+
+def batch(context: Context) -> Batch:
+    """The batch of a check run."""
+    if "batch" not in context.memo:
+        context.memo["batch"] = Batch(context)
+    found = context.memo["batch"]
+    assert isinstance(found, Batch)
+    return found
+
+
+def sources(document: Document, context: Context) -> list[Source]:
     """Every place of a document that holds text."""
+    return batch(context).of[id(document)]
+
+
+def _sources(document: Document, context: Context) -> Iterator[Source]:
     yield Source("file name", "", pl.Series([document.path], dtype=pl.String), [], False)
     for table in document.tables:
         part = f"{table.part} " if table.part else ""
@@ -125,22 +169,30 @@ def _report(
             )
 
 
-def _split(source: Source) -> tuple[pl.Series, list[int]]:
+def _split(values: pl.Series) -> tuple[pl.Series, pl.Series]:
     """Whole values and the words in them, with the index of the value each comes from."""
-    frame = pl.DataFrame({"i": pl.arange(0, len(source.values), eager=True), "v": source.values})
+    frame = pl.DataFrame({"i": pl.arange(0, len(values), eager=True), "v": values})
     words = frame.with_columns(pl.col("v").str.extract_all(_HAN)).explode("v").drop_nulls("v")
     both = pl.concat([frame, words]).unique(maintain_order=True)
-    return both["v"], both["i"].to_list()
+    return both["v"], both["i"]
+
+
+def _identifying(context: Context, values: pl.Series) -> pl.DataFrame:
+    """``context.identifying`` of values and the words in them: ``index`` of the value, ``found`` the word."""
+    words, origin = _split(values)
+    hits = context.identifying(words)
+    return hits.with_columns(
+        index=origin.gather(hits["index"]), order="index", found=words.gather(hits["index"])
+    )
 
 
 def _raw_hits(document: Document, source: Source, context: Context) -> Iterable[Finding]:
-    values, origin = _split(source)
-    hits = context.identifying(values)
+    hits = batch(context).part("raw", source, partial(_identifying, context))
     if not hits.height:
         return
     total = source.values.n_unique()
     for (raw, column), group in hits.group_by("raw", "column", maintain_order=True):
-        found = values.gather(group["index"])
+        found = group["found"]
         distinct, strong = found.n_unique(), bool(group["strong"].any())
         long = bool((found.filter(group["strong"]).str.len_chars() >= 11).any())
         share = distinct / max(1, total)
@@ -150,7 +202,7 @@ def _raw_hits(document: Document, source: Source, context: Context) -> Iterable[
         certain = strong or named or (distinct >= 3 and share >= 0.2)
         if not certain and source.number:
             continue
-        first = origin[int(group["index"][0])]
+        first = int(group["index"][0])
         where = source.places[first] if source.places else source.where
         yield finding(
             "RAW_IDENTIFIER",
@@ -165,9 +217,11 @@ def _raw_hits(document: Document, source: Source, context: Context) -> Iterable[
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """Identifiers by form, identifiers by equality with the raw data, and both after decoding."""
     for source in sources(document, context):
-        yield from _report(document, source, scan(source.values), None)
+        yield from _report(document, source, batch(context).part("scan", source, scan), None)
         if context.raws:
             yield from _raw_hits(document, source, context)
+        if not batch(context).part("coded", source, coded).height:
+            continue
         values = source.values
         if source.cells and len(values) > 1 and bool(values.str.contains(r"^[A-Za-z0-9+/_\-=]{16,}$").all()):
             values = values.append(pl.Series(["".join(values)], dtype=pl.String))
@@ -190,17 +244,16 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
 def _decoded_raw(
     document: Document, source: Source, chains: list[str], context: Context
 ) -> Iterable[Finding]:
-    values, origin = _split(source)
-    hits = context.identifying(values)
+    hits = _identifying(context, source.values)
     if not hits.height:
         return
-    distinct = values.gather(hits["index"]).n_unique()
+    distinct = hits["found"].n_unique()
     if bool(hits["strong"].any()) or distinct >= 3:
         yield finding(
             "REVERSIBLE",
             document.shown,
             source.where,
-            {"family": 4, "method": chains[origin[int(hits["index"][0])]], "count": distinct},
+            {"family": 4, "method": chains[int(hits["index"][0])], "count": distinct},
             column=source.where,
         )
 

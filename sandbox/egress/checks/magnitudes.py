@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 import polars as pl
 
@@ -14,7 +13,7 @@ from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.rawdata import RawIndex, numeric, quote
+from sandbox.egress.rawdata import RawIndex, numeric
 from sandbox.egress.shape import Shape, as_numbers, best, recount, tame
 
 _EXTREME = re.compile(
@@ -51,7 +50,7 @@ def _dominated(context: Context, shape: Shape, raw: str) -> pl.Series:
     top = recount(
         shape,
         f"struct_pack(t := sum(s), top := max(s, {max(n, 2)}))",
-        per_entity=f"sum(abs(CAST({quote(raw)} AS DOUBLE)))",
+        part=f"sum(abs({shape.index.number(raw)}))",
     )
     k, p = context.number("egress.dominance_k"), context.number("egress.p_percent")
     result = []
@@ -68,9 +67,7 @@ def _dominated(context: Context, shape: Shape, raw: str) -> pl.Series:
 
 def _holders(shape: Shape, column: str, raw: str) -> pl.Series:
     """How many entities of each cell hold exactly the stated value."""
-    dims = {**shape.dims, column: shape.index.value(raw)}
-    with_value = replace(shape, dims=dims, raw_of={**shape.raw_of, column: raw})
-    return recount(with_value, f"count(DISTINCT r.{shape.index.entity_sql})", 0).cast(pl.Int64)
+    return recount(shape.bound(column, raw), shape.index.entity_count, 0).cast(pl.Int64)
 
 
 def _measure(
@@ -129,10 +126,13 @@ def _labelled(document: Document, context: Context, table: Table, index: RawInde
     threshold = context.min_cell(index.name)
     count = 0
     for raw in _numbers(index):
-        column = quote(raw)
+        known = index.numbers(raw)
+        if not len(known) or not {known[0], known[-1]} & values:
+            continue
         ends = index.engine.rows(
-            f"SELECT {column}, count(DISTINCT {index.entity_sql}) FROM {index.view} WHERE {column} IN "
-            f"((SELECT min({column}) FROM {index.view}), (SELECT max({column}) FROM {index.view})) GROUP BY 1"
+            f"SELECT {index.number(raw)}, {index.entity_count} FROM {index.table} r "
+            f"WHERE {index.number(raw)} IN (?, ?) GROUP BY 1",
+            [float(known[0]), float(known[-1])],
         )
         count += sum(float(value) in values and held < threshold for value, held in ends)
     if count:
@@ -147,7 +147,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         if shape is not None and shape.aggregate and shape.measures:
             facts = {}
             for raw in _numbers(shape.index):
-                x = f"CAST({quote(raw)} AS DOUBLE)"
+                x = shape.index.number(raw)
                 pack = f"struct_pack(s := sum({x}), a := avg({x}), lo := min({x}), hi := max({x}))"
                 facts[raw] = pl.DataFrame({"f": recount(shape, pack)}).unnest("f")
             for column in shape.measures:

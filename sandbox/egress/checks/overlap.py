@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
@@ -20,7 +22,7 @@ from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.rawdata import norm, numeric, quote
+from sandbox.egress.rawdata import UNKNOWN, RawIndex, numeric
 from sandbox.egress.shape import Shape, recognise, tame
 
 _NEAR_ROWS = 2000  # rows compared within a distance; of longer outputs every n-th, the count is scaled up
@@ -34,70 +36,85 @@ def _same_file(document: Document, path: Path) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == document.sha256
 
 
-def _tuples(shape: Shape, matched: dict[str, str], view: str) -> str:
-    """SQL of the output's rows as normalised tuples, one column a matched column."""
-    kinds = {str(row[0]): str(row[1]) for row in shape.index.engine.rows(f"DESCRIBE {view}")}
-    return ", ".join(f"{norm(quote(k), kinds[k])} AS {k}" for k in matched)
-
-
 def _projection(shape: Shape) -> bool:
     """Whether every column is a raw column and the rows are (most of) the raw rows."""
-    index, matched = shape.index, shape.matched
-    if set(matched) != set(shape.names) or not matched or shape.frame.height < max(20, index.rows_total // 2):
+    index, matched, height = shape.index, shape.matched, shape.frame.height
+    if set(matched) != set(shape.names) or not matched or height < max(20, index.rows_total // 2):
         return False
-    keys = ", ".join(matched)
-    ours = f"SELECT {_tuples(shape, matched, shape.view)} FROM {shape.view}"
-    theirs = (
-        f"SELECT {', '.join(f'{index.value(raw)} AS {k}' for k, raw in matched.items())} FROM {index.view}"
+    ours = pl.DataFrame({k: shape.coded(k, raw) for k, raw in matched.items()})
+    if ours.filter(pl.any_horizontal(pl.all() == UNKNOWN)).height > height // 100:
+        return False
+    theirs = pl.DataFrame({k: index.coded(raw).codes for k, raw in matched.items()})
+    keys = list(matched)
+    both = (
+        ours.group_by(keys)
+        .agg(n=pl.len().cast(pl.Int64))
+        .join(theirs.group_by(keys).agg(m=pl.len().cast(pl.Int64)), on=keys, how="left")
     )
-    excess = index.engine.rows(
-        f"SELECT sum(greatest(o.n - coalesce(r.n, 0), 0)) "
-        f"FROM (SELECT {keys}, count(*) n FROM ({ours}) GROUP BY ALL) o "
-        f"LEFT JOIN (SELECT {keys}, count(*) n FROM ({theirs}) GROUP BY ALL) r ON "
-        + " AND ".join(f"o.{k} IS NOT DISTINCT FROM r.{k}" for k in matched)
-    )[0][0]
-    return int(excess or 0) <= shape.frame.height // 100
+    excess = both.select((pl.col("n") - pl.col("m").fill_null(0)).clip(0).sum()).item()
+    return int(excess) <= height // 100
 
 
-def _hits(
-    shape: Shape, equal: dict[str, str], near: dict[str, tuple[str, float]], view: str, k: float
-) -> int:
-    """Rows of ``view`` whose tuple is carried by at least one and fewer than ``k`` raw entities.
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of an output to look for: ``equal`` codes and ``near`` (numbers, raw column, distance) of each."""
+
+    equal: dict[str, tuple[np.ndarray, str]]
+    near: dict[str, tuple[np.ndarray, str, float]]
+
+    def moved(self, columns: Iterable[str]) -> _Rows:
+        """``columns`` moved against the rows, each by another distance: the control."""
+        by = {c: number + 1 for number, c in enumerate(columns)}
+        equal = {c: (np.roll(v, by.get(c, 0)), raw) for c, (v, raw) in self.equal.items()}
+        near = {c: (np.roll(v, by.get(c, 0)), raw, d) for c, (v, raw, d) in self.near.items()}
+        return _Rows(equal, near)
+
+
+def _rows(shape: Shape, equal: dict[str, str], near: dict[str, tuple[str, float]]) -> _Rows:
+    return _Rows(
+        {c: (shape.coded(c, raw), raw) for c, raw in equal.items()},
+        {c: (shape.frame[c].cast(pl.Float64).to_numpy(), raw, d) for c, (raw, d) in near.items()},
+    )
+
+
+def _hits(index: RawIndex, rows: _Rows, k: float) -> int:
+    """Rows whose tuple is carried by at least one and fewer than ``k`` raw entities.
 
     ``near`` columns need only lie within a distance of the raw value (rounding).
     """
-    index = shape.index
-    ours = f"SELECT row_number AS i, {_tuples(shape, equal, view)}"
-    ours += "".join(f", CAST({c} AS DOUBLE) AS {c}" for c in near) + f" FROM {view}"
-    theirs = ", ".join(f"{index.value(raw)} AS {c}" for c, raw in equal.items())
-    theirs += "".join(f", CAST({quote(raw)} AS DOUBLE) AS {c}" for c, (raw, _) in near.items())
-    raws = f"SELECT {index.entity_sql} AS entity, {theirs} FROM {index.view}"
-    on = [f"o.{c} = r.{c}" for c in equal]
-    if not near:
-        # Raw tuples are counted first: joining rows of few labels would multiply them.
-        rare = f"SELECT {', '.join(equal)} FROM ({raws}) GROUP BY ALL HAVING count(DISTINCT entity) < {k}"
-        sql = f"SELECT count(*) FROM ({ours}) o JOIN ({rare}) r ON {' AND '.join(on)}"
-        return int(index.engine.rows(sql)[0][0])
-    on += [f"r.{c} BETWEEN o.{c} - {distance} AND o.{c} + {distance}" for c, (_, distance) in near.items()]
-    step = max(1, shape.frame.height // _NEAR_ROWS)
+    ours = pl.DataFrame({c: codes for c, (codes, _) in rows.equal.items()})
+    ours = ours.with_columns(**{c: pl.Series(v, nan_to_null=True) for c, (v, _, _) in rows.near.items()})
+    ours = ours.with_row_index("i").drop_nulls().filter(pl.all_horizontal(pl.col(c) >= 0 for c in rows.equal))
+    on = list(rows.equal)
+    raws = f"SELECT r.e, {', '.join(f'{index.code(raw)} AS {c}' for c, (_, raw) in rows.equal.items())}"
+    if not rows.near:
+        index.engine.register("asked_rows", ours.select(on).unique())
+        rare = index.engine.frame(
+            f"SELECT {', '.join(on)} FROM ({raws} FROM {index.table} r) r SEMI JOIN asked_rows a "
+            f"USING ({', '.join(on)}) GROUP BY {', '.join(on)} HAVING {index.entity_count} < {k}"
+        )
+        return ours.join(rare.cast(dict.fromkeys(on, pl.Int64)), on=on, how="semi").height
+    step = max(1, len(next(iter(rows.equal.values()))[0]) // _NEAR_ROWS)
+    ours = ours.filter(pl.col("i") % step == 0)
+    first, (_, raw, distance) = next(iter(rows.near.items()))
+    # Raw values within the distance lie in the same or the next step of its width: joined by equality.
+    width = 1.001 * distance
+    steps = [pl.lit(offset) + (pl.col(first) / width).floor().cast(pl.Int64) for offset in (-1, 0, 1)]
+    ours = ours.with_columns(step=pl.concat_list(steps)).explode("step")
+    index.engine.register("asked_rows", ours)
+    theirs = "".join(f", {index.number(name)} AS {c}" for c, (_, name, _) in rows.near.items())
+    theirs += f", CAST(floor({index.number(raw)} / {width}) AS BIGINT) AS step"
+    close = " AND ".join(
+        f"r.{c} BETWEEN o.{c} - {limit} AND o.{c} + {limit}" for c, (_, _, limit) in rows.near.items()
+    )
+    same = " AND ".join(f"o.{c} = r.{c}" for c in [*on, "step"])
     return step * int(
         index.engine.rows(
-            f"SELECT count(*) FROM (SELECT o.i FROM ({ours} WHERE row_number % {step} = 0) o "
-            f"JOIN ({raws}) r ON {' AND '.join(on)} GROUP BY o.i HAVING count(DISTINCT entity) < {k})"
+            f"SELECT count(*) FROM (SELECT o.i FROM asked_rows o "
+            f"JOIN ({raws}{theirs} FROM {index.table} r) r ON {same} AND {close} "
+            f"GROUP BY o.i HAVING {index.entity_count} < {k})"
         )[0][0]
     )
-
-
-def _shifted(shape: Shape, columns: list[str]) -> str:
-    """A view of the output with ``columns`` moved against the rows, each by another distance: the control."""
-    height = shape.frame.height
-    frame = shape.frame.with_columns(
-        shape.frame[c].gather([(row - 1 - number) % height for row in range(height)])
-        for number, c in enumerate(columns)
-    )
-    view = f"{shape.view}_shifted"
-    shape.index.engine.register(view, frame.with_row_index("row_number"))
-    return view
 
 
 def granularity(values: pl.Series) -> float:
@@ -111,6 +128,11 @@ def granularity(values: pl.Series) -> float:
 def _multiples(values: pl.Series, base: float) -> bool:
     scaled = values / base
     return bool(((scaled - scaled.round(0)).abs() < 1e-6).all())
+
+
+def _half_up(values: np.ndarray) -> np.ndarray:
+    """Rounded as databases do: halves away from nought."""
+    return np.asarray(np.copysign(np.floor(np.abs(values) + 0.5), values))
 
 
 def _rounded(shape: Shape) -> dict[str, tuple[str, float]]:
@@ -127,15 +149,9 @@ def _rounded(shape: Shape) -> dict[str, tuple[str, float]]:
         for raw in index.columns:
             if raw in taken or not numeric(index.kinds[raw]):
                 continue
-            values = ", ".join(str(v) for v in shape.numbers(k).drop_nulls().unique().head(2000))
-            column = f"CAST({quote(raw)} AS DOUBLE)"
-            grid = " UNION ".join(
-                f"SELECT DISTINCT {how}({column} / {base}) FROM {index.view}" for how in ("round", "floor")
-            )
-            total, hit = index.engine.rows(
-                f"SELECT count(*), count(*) FILTER (WHERE round(v / {base}) IN ({grid})) "
-                f"FROM (SELECT unnest([{values}]) AS v)"
-            )[0]
+            values = shape.numbers(k).drop_nulls().unique().head(2000).to_numpy() / base
+            grid = index.numbers(raw) / base
+            total, hit = len(values), int(np.isin(_half_up(values), [*_half_up(grid), *np.floor(grid)]).sum())
             if hit >= 0.9 * total and (
                 tame(raw) in tame(shape.names[k]) or index.cardinality.get(raw, 0) >= 100
             ):
@@ -151,8 +167,8 @@ def _sparse(shape: Shape, column: str, raw: str) -> bool:
     base = granularity(shape.numbers(column))
     if not base:
         return True
-    x = f"CAST({quote(raw)} AS DOUBLE)"
-    span = index.engine.rows(f"SELECT max({x}) - min({x}) FROM {index.view}")[0][0] or 0.0
+    known = index.numbers(raw)
+    span = float(known[-1] - known[0]) if len(known) else 0.0
     return index.cardinality.get(raw, 0) < _SPARSE * (span / base + 1)
 
 
@@ -182,7 +198,7 @@ def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
 
     best = (0, 0)
     if (specific or not shape.aggregate) and enough(sure.values()):
-        best = (_hits(shape, sure, {}, shape.view, k), len(sure))
+        best = (_hits(index, _rows(shape, sure, {}), k), len(sure))
     near = _rounded(shape) if sure else {}
     for equal, close in (({**sure, **bare}, {}), (sure, near), ({**sure, **bare}, near)):
         added = [*(c for c in equal if c in bare), *close]
@@ -190,9 +206,10 @@ def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
             continue
         if not enough([*equal.values(), *(raw for raw, _ in close.values())]):
             continue
-        hits = _hits(shape, equal, close, shape.view, k)
+        rows = _rows(shape, equal, close)
+        hits = _hits(index, rows, k)
         if hits > best[0]:
-            chance = _hits(shape, equal, close, _shifted(shape, added), k)
+            chance = _hits(index, rows.moved(added), k)
             if hits > 3 * chance:
                 best = (hits, len(equal) + len(close))
     return best

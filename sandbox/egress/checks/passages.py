@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
@@ -22,6 +24,7 @@ from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import RawIndex, numeric
 
 _MOST = 5000  # passages looked at; of more every n-th
+_PAIRS = 1_000_000  # of passages and raw rows compared at a time
 _SHARED = 1000  # entities that may share an anchor value
 _LABELS = 5000  # values a column of labels may have
 _MANY = 10  # passages from which numbers alone are evidence
@@ -67,60 +70,90 @@ def _open_columns(index: RawIndex) -> list[str]:
 def _labels(index: RawIndex, passages: list[str]) -> list[tuple[int, str]]:
     """Every label of the raw columns that stands in a passage."""
     wanted = [
-        number
-        for number, c in enumerate(index.columns)
-        if c in _open_columns(index)
-        and index.kinds[c] == "VARCHAR"
-        and index.cardinality.get(c, 0) <= _LABELS
+        c for c in _open_columns(index) if index.kinds[c] == "VARCHAR" and index.cardinality[c] <= _LABELS
     ]
     if not wanted:
         return []
-    listed = ", ".join(map(str, wanted))
-    known = index.engine.rows(f"SELECT DISTINCT v FROM {index.dictionary} WHERE c IN ({listed})")
+    known = pl.concat([index.coded(c).values for c in wanted]).unique()
     found = (
         pl.Series(passages, dtype=pl.String)
         .to_frame("t")
-        .select(pl.col("t").str.extract_many([str(v) for (v,) in known], overlapping=True))["t"]
+        .select(pl.col("t").str.extract_many(known.to_list(), overlapping=True))["t"]
     )
     return [(i, str(v)) for i, values in enumerate(found.to_list()) for v in set(values or ())]
+
+
+@dataclass(frozen=True)
+class _Values:
+    """What stands in the passages as values of one raw column: ``pairs`` = line × values + code, sorted."""
+
+    lines: np.ndarray
+    codes: np.ndarray
+    pairs: np.ndarray
+
+    def there(self, lines: np.ndarray, codes: np.ndarray, values: int) -> np.ndarray:
+        """Whether ``codes`` stand in ``lines``."""
+        asked = lines * values + codes
+        place = np.minimum(np.searchsorted(self.pairs, asked), len(self.pairs) - 1)
+        return np.asarray((codes >= 0) & (self.pairs[place] == asked)) if len(self.pairs) else codes < -1
+
+
+def _standing(index: RawIndex, column: str, frame: pl.DataFrame) -> _Values:
+    codes = index.coded(column).lexicon.find(frame["v"])
+    known = codes >= 0
+    lines, codes = frame["line"].to_numpy()[known], codes[known]
+    return _Values(lines, codes, np.unique(lines * index.cardinality[column] + codes))
+
+
+def _candidates(index: RawIndex, column: str, here: _Values) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(line, raw row) of the raw rows that carry a value of the line, in batches; common values left out."""
+    rows, begins = index.rows_of(column)
+    count = begins[here.codes + 1] - begins[here.codes]
+    chosen = np.flatnonzero(count <= _SHARED)
+    for batch in np.array_split(chosen, max(1, int(count[chosen].sum()) // _PAIRS)):
+        n = count[batch]
+        inside = np.arange(int(n.sum())) - np.repeat(np.cumsum(n) - n, n)
+        yield np.repeat(here.lines[batch], n), rows[np.repeat(begins[here.codes[batch]], n) + inside]
 
 
 def _carrying(index: RawIndex, tokens: list[tuple[int, str]], k: float, least: float, soft: bool) -> int:
     """Passages in which the values of one raw row stand. ``soft``: numbers may single out as well."""
     frame = pl.DataFrame(tokens, schema={"line": pl.Int64, "v": pl.String}, orient="row").unique()
-    index.engine.register("passage", frame)
     columns = _open_columns(index)
-    place = {c: index.columns.index(c) for c in columns}
     anchors = [
         c
         for c in columns
-        if index.cardinality.get(c, 0) > 50 and (soft or not numeric(index.kinds[c]))
+        if index.cardinality[c] > 50 and (soft or not numeric(index.kinds[c]))
         if index.kinds[c] != "VARCHAR" or index.cardinality[c] > 200
     ]
-    if not anchors or not index.engine.rows("SELECT 1 FROM passage LIMIT 1"):
+    if not anchors or not frame.height:
         return 0
-    pairs = " UNION ".join(
-        f"SELECT p.line, r.__row AS row FROM passage p JOIN {index.view} r ON {index.value(c)} = p.v "
-        f"WHERE p.v IN (SELECT v FROM (SELECT {index.value(c)} AS v, count(*) n FROM {index.view} "
-        f"GROUP BY ALL) WHERE n <= {_SHARED})"
-        for c in anchors
-    )
-    there = [
-        f"({index.value(c)} IS NOT NULL AND (q.line, {index.value(c)}) IN "
-        f"(SELECT (line, v) FROM passage)) AS f{place[c]}"
-        for c in columns
-    ]
-    flags = [f"f{place[c]}" for c in columns]
-    single = " OR ".join(f"f{place[c]}" for c in anchors)
-    quasi = " OR ".join(f"f{place[c]}" for c in columns if c in index.quasi) or "true"
-    total = " + ".join(f"CAST({flag} AS INT)" for flag in flags)
-    sql = (
-        f"SELECT count(DISTINCT line) FROM (SELECT line, {', '.join(flags)} FROM ("
-        f"SELECT q.line, {index.entity_sql} AS entity, {', '.join(there)} FROM ({pairs}) q "
-        f"JOIN {index.view} r ON r.__row = q.row) WHERE {total} >= {least} AND ({single}) AND ({quasi}) "
-        f"GROUP BY ALL HAVING count(DISTINCT entity) < {k})"
-    )
-    return int(index.engine.rows(sql)[0][0])
+    standing = {c: _standing(index, c, frame) for c in columns}
+    quasi = [c for c in columns if c in index.quasi]
+    found = []
+    for anchor in anchors:
+        for lines, rows in _candidates(index, anchor, standing[anchor]):
+            flags = {
+                c: here.there(lines, index.coded(c).codes[rows], index.cardinality[c])
+                for c, here in standing.items()
+            }
+            enough = np.sum(list(flags.values()), axis=0) >= least
+            if quasi:
+                enough &= np.any([flags[c] for c in quasi], axis=0)
+            which = np.packbits(np.array(list(flags.values()))[:, enough], axis=0)
+            found.append(
+                pl.DataFrame(
+                    {
+                        "line": lines[enough],
+                        "entity": index.entities[rows[enough]],
+                        **{f"f{i}": part for i, part in enumerate(which)},
+                    }
+                )
+            )
+    every = pl.concat(found).unique()
+    same = [name for name in every.columns if name != "entity"]
+    few = every.group_by(same).agg(n=pl.col("entity").filter(pl.col("entity") >= 0).n_unique())
+    return few.filter(pl.col("n") < k)["line"].n_unique()
 
 
 def _rows(index: RawIndex, passages: list[str], k: float, least: float) -> int:

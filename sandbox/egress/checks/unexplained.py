@@ -15,7 +15,7 @@ import polars as pl
 
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
-from sandbox.egress.facts import facts, prose_digits, unexplained_digits
+from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
@@ -33,16 +33,22 @@ def _numbers(shapes: list[Shape], threshold: float) -> int:
     """Digits of all columns that are neither dimensions nor facts, by the shape that explains most."""
     best: int | None = None
     for shape in shapes:
-        supported = (shape.n >= threshold).fill_null(False).to_numpy()
-        plain, many = facts(shape)
-        plain[~supported] = many[~supported] = np.nan
-        total = 0
+        supported = (shape.n >= threshold).fill_null(False)
+        known = counts(shape)
+        known[~supported.to_numpy()] = np.nan
+        left = []
         for k in shape.names:
             if k in shape.dims:
                 continue
             values = shape.numbers(k)
             if 2 * values.null_count() <= len(values):
-                total += unexplained_digits(values, plain, many)
+                digits = unexplained_digits(values, known, known[:, :0])
+                if digits:  # what is no recount is compared with all that can be recomputed
+                    left.append((values, digits))
+        total = sum(digits for _, digits in left)
+        if left and bool(supported.any()):
+            plain, many = facts(shape, supported)
+            total = sum(unexplained_digits(values, plain, many) for values, _ in left)
         best = total if best is None else min(best, total)
     return best or 0
 
