@@ -24,6 +24,7 @@ from sandbox import __version__
 from sandbox.control import accounts
 from sandbox.control.door import Sight
 from sandbox.control.kinds import KINDS
+from sandbox.control.sealed import open_log
 from sandbox.control.space import Space
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import SandboxError, fail
@@ -360,6 +361,11 @@ def create_app(space: Space) -> FastAPI:
             raise fail("NOT_FOUND", kind=f"job/{id}", id=path)
         control.note(actor, "read-output", job.ref, reason="QUARANTINED")
         raise fail("QUARANTINED")
+
+    @app.get("/v1/job/{id}/log")
+    def log(id: str, actor: Actor = who) -> PlainTextResponse:
+        """What a job printed, for the reviewer of the authorising body only; each opening is logged."""
+        return PlainTextResponse(open_log(control, space.places, actor, id))
 
     # --- resources
 

@@ -162,6 +162,12 @@ def take(
 
 
 @app.command()
+def log(job: Annotated[str, typer.Argument(help="作业编号 / job id")]) -> None:
+    """打开作业的封存日志（授权单位的审核员）/ open a job's sealed log (reviewer of the authorising body)."""
+    typer.echo(Client().call("GET", f"/v1/job/{job}/log").text, nl=False)
+
+
+@app.command()
 def lineage(ref: RefArgument) -> None:
     """溯源 / what it was made of and what was made of it."""
     kind, id = split(ref)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sandbox.control.places import Places
 from sandbox.core.resource import Resource
+from sandbox.operation.outcome import kept
 from sandbox.store import Store
 
 PART_SECONDS = 3600.0  # a file half written and untouched for so long has no writer any more
@@ -36,11 +37,6 @@ def _snapshot(supply: Resource) -> Iterable[str]:
     return [supply.status["snapshot"]["sha256"]] if "snapshot" in supply.status else []
 
 
-def _outputs(job: Resource) -> Iterable[str]:
-    kept = job.state in ("quarantined", "proposed")
-    return [output["sha256"] for output in job.status.get("outputs", [])] if kept else []
-
-
 def _product(product: Resource) -> Iterable[str]:
     return [product.spec["artefact_sha256"]] if product.spec.get("artefact_sha256") else []
 
@@ -52,7 +48,8 @@ def _canonical(request: Resource) -> Iterable[str]:
 KEEPERS = (
     Keeper("quarantine", "supply", _delivered),
     Keeper("raw", "supply", _snapshot, ("supply", ("quarantined",))),
-    Keeper("staging", "job", _outputs, ("job", ("succeeded",))),
+    Keeper("staging", "job", lambda job: kept(job, "staging"), ("job", ("succeeded",))),
+    Keeper("log", "job", lambda job: kept(job, "log"), ("job", ("running",))),
     Keeper("primary", "product", _product, ("job", ("succeeded",))),
     Keeper("review", "egress-request", _canonical, ("egress-request", ("auto_check",))),
 )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
+from sandbox.core.coarse import coarse_times
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case
 from sandbox.core.resource import Resource
@@ -37,16 +37,9 @@ def need(case: Case, kind: str, id: str) -> Resource:
 
 def limited(resource: Resource, **parts: Any) -> Resource:
     """A resource as somebody outside the supervising side may see it: ``parts`` (spec, status, labels) in
-    place of its own, and times to the second; finer, they would tell of what a job read (R-117).
+    place of its own, and times to the minute; finer, they would tell of what a job read (R-117).
     """
-
-    def coarse(at: datetime | None) -> datetime | None:
-        return at.replace(microsecond=0) if at else None
-
-    times: dict[str, Any] = {
-        key: coarse(getattr(resource, key)) for key in ("created_at", "changed_at", "due_at")
-    }
-    return replace(resource, **{**times, **parts})
+    return replace(coarse_times(resource), **parts)
 
 
 def own(case: Case) -> None:

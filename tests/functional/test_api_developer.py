@@ -150,20 +150,163 @@ def test_an_error_is_one_word_and_a_line(granted: Scene) -> None:
     error = {"class": "ValueError", "line": 1, "file": "main.sql"}
     granted.act("system", "job", "job-a", "fail", granted.ran("out_of_memory", error=error, seconds=7.4242))
     seen = granted.control.get(granted.who("developer"), "job", "job-a").status
-    assert seen == {"outcome": {"end": "failed", "error": error, "seconds": 7}}
+    assert seen == {
+        "outcome": {
+            "end": "failed",
+            "exit": "limit",
+            "signal": None,
+            "limit": "memory",
+            "error": error,
+            "duration": "3–10 s",
+            "log": None,
+        }
+    }
 
 
-def test_no_time_is_finer_than_a_second(granted: Scene) -> None:
+@pytest.mark.parametrize(
+    ("end", "word", "exit", "signal", "limit"),
+    [
+        ("succeeded", None, "ok", None, None),
+        ("failed", "KeyError", "error", None, None),
+        ("failed", "SQL_STATEMENT", "refused", None, None),
+        ("failed", "UNDECLARED_OUTPUT", "refused", None, None),
+        ("failed", "SIGSEGV", "signal", "SIGSEGV", None),
+        ("failed", "SIGXCPU", "limit", None, "cpu_time"),
+        ("failed", "SIGXFSZ", "limit", None, "file_size"),
+        ("failed", "disk_full", "limit", None, "output"),
+        ("failed", "too_many_processes", "limit", None, "processes"),
+        ("failed", "too_many_files", "limit", None, "open_files"),
+        ("failed", "out_of_memory", "limit", None, "memory"),
+        ("timed_out", "timed_out", "limit", None, "wall_clock"),
+        ("out_of_memory", "out_of_memory", "limit", None, "memory"),
+        ("lost", "lost", "lost", None, None),
+    ],
+)
+def test_each_end_is_told_by_its_own_word(
+    end: str, word: str | None, exit: str, signal: str | None, limit: str | None, granted: Scene
+) -> None:
+    granted.job(until="running")
+    error = {"class": word, "line": None, "file": "main.sql"} if word else None
+    event = "succeed" if end == "succeeded" else "fail"
+    log = {"sha256": "0" * 64, "bytes": 11010519491231}
+    granted.act("system", "job", "job-a", event, granted.ran(end, error=error, log=log))
+    seen = granted.control.get(granted.who("developer"), "job", "job-a").status["outcome"]
+    assert (seen["exit"], seen["signal"], seen["limit"]) == (exit, signal, limit)
+    assert seen["log"] == "sealed"
+    text = seen_by(granted, "developer")
+    assert "11010519491231" not in text
+    assert "0" * 64 not in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(0, "<1 s"), (0.999, "<1 s"), (1, "1–3 s"), (2.9, "1–3 s"), (299, "100–300 s"), (1e9, ">=30000 s")],
+)
+def test_a_duration_is_told_in_steps(seconds: float, shown: str, granted: Scene) -> None:
+    granted.job(until="running")
+    granted.act("system", "job", "job-a", "succeed", granted.ran(seconds=seconds))
+    seen = granted.control.get(granted.who("developer"), "job", "job-a").status["outcome"]
+    assert seen["duration"] == shown
+    assert "seconds" not in seen
+
+
+@pytest.mark.parametrize("who", ["developer", "operator"])
+def test_no_time_is_finer_than_a_minute(who: str, granted: Scene) -> None:
     granted.job()
     granted.request()
-    developer = granted.who("developer")
-    for kind in ("job", "product", "egress-request", "supply"):
-        for found in granted.control.find(developer, kind):
-            for one in granted.control.history(developer, kind, found.id):
-                if one.kind == "product" and one.spec["level"] == 2:
-                    continue  # its times are those of people's acts
+    actor = granted.who(who)
+    for kind in KINDS:
+        for found in granted.control.find(actor, kind):
+            for one in granted.control.history(actor, kind, found.id):
                 for at in (one.created_at, one.changed_at, one.due_at):
-                    assert at is None or at.microsecond == 0, (kind, one.id)
+                    assert at is None or (at.second, at.microsecond) == (0, 0), (kind, one.id)
+    body = granted.control.get(granted.who("auditor"), "job", "job-a")
+    assert body.changed_at.microsecond > 0  # the supervising side sees the instant
+
+
+# --- the sealed log
+
+LOG = f"# 作业日志 / job log\n\n{CANARY}\n".encode()
+
+
+@pytest.fixture
+def logged(granted: Scene) -> Scene:
+    """A failed job with a sealed log."""
+    granted.job(until="running")
+    job = granted.get("job", "job-a")
+    logs = granted.space.places.blobs(job.labels["agreement"], job.labels["scenario"], "log")
+    sha256, size = logs.take(iter([LOG]))
+    error = {"class": "KeyError", "line": 1, "file": "main.sql"}
+    told = granted.ran("failed", error=error, log={"sha256": sha256, "bytes": size})
+    granted.act("system", "job", "job-a", "fail", told)
+    return granted
+
+
+def openings(scene: Scene) -> list[tuple[str, str, str]]:
+    """The audit entries about the log: who, outcome, reason."""
+    with scene.store.read() as reader:
+        entries = [entry for _, entry in reader.entries(limit=None)]
+    return [(e.actor, e.outcome, e.reason) for e in entries if e.action == "open-log"]
+
+
+def test_a_reviewer_of_the_authorising_body_opens_the_log_and_it_is_noted(logged: Scene) -> None:
+    answer = ask(logged, "reviewer", "/v1/job/job-a/log")[0]
+    assert (answer.status_code, answer.content) == (200, LOG)
+    assert answer.headers["cache-control"] == "no-store"
+    assert openings(logged) == [("reviewer", "done", "")]
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "code"),
+    [
+        ("developer", 403, "LOG_SEALED"),
+        ("colleague", 403, "LOG_SEALED"),
+        ("chief", 403, "LOG_SEALED"),
+        ("body", 403, "LOG_SEALED"),
+        ("auditor", 403, "LOG_SEALED"),
+        ("sector", 403, "LOG_SEALED"),
+        ("other-reviewer", 403, "NOT_AUTHORISER"),
+        ("operator", 404, "NOT_FOUND"),
+        ("rival", 404, "NOT_FOUND"),
+        ("editor", 404, "NOT_FOUND"),
+        ("expert", 404, "NOT_FOUND"),
+    ],
+)
+def test_the_log_is_sealed_for_everybody_else(who: str, status: int, code: str, logged: Scene) -> None:
+    answer = ask(logged, who, "/v1/job/job-a/log")[0]
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert CANARY not in answer.text
+    noted = [(who, "refused", code)] if status == 403 else []
+    assert openings(logged) == noted
+
+
+def test_an_affiliated_reviewer_does_not_open_it(logged: Scene) -> None:
+    spec = {**logged.get("organisation", "dev").spec, "controlled_by": []}
+    control = {"organisation": "bdb", "share": 0.6, "declared_control": True}
+    with logged.store.write() as writer:
+        dev = logged.get("organisation", "dev")
+        entry = Entry(logged.clock(), "system", "x", "system", "plant", dev.ref, after=dev.state)
+        writer.put(replace(dev, spec={**spec, "controlled_by": [control]}), entry, expected=dev.version)
+    answer = ask(logged, "reviewer", "/v1/job/job-a/log")[0]
+    assert (answer.status_code, answer.json()["code"]) == (403, "SELF_REVIEW")
+
+
+def test_a_log_that_is_proposed_is_the_jobs_one_output(logged: Scene) -> None:
+    logged.act("developer", "job", "job-a", "propose_log")
+    job = logged.get("job", "job-a")
+    assert job.state == "quarantined"
+    assert [(one["path"], one["place"]) for one in job.status["outputs"]] == [("log.md", "log")]
+    seen = logged.control.get(logged.who("developer"), "job", "job-a")
+    assert seen.status["outputs"] == [{"path": "log.md"}]
+    logged.create("developer", "egress-request", logged.request_spec(), "eg-a")
+    assert logged.state("job", "job-a") == "proposed"
+
+
+def test_a_log_is_purged_with_its_job(logged: Scene) -> None:
+    logged.act("system", "job", "job-a", "purge", {"cause": "lapse"})
+    logged.act("system", "job", "job-a", "erase")
+    answer = ask(logged, "reviewer", "/v1/job/job-a/log")[0]
+    assert (answer.status_code, answer.json()["code"]) == (409, "NO_LOG")
 
 
 def test_two_hundred_bytes_of_output_look_like_two_million(granted: Scene) -> None:

@@ -221,6 +221,7 @@ def test_logs_hold_no_raw_value_and_verify_after_the_deletion(played: Played) ->
 def test_the_control_plane_keeps_no_raw_value(played: Played) -> None:
     canaries = Canaries(played.folder / "residents.csv")
     files = [path for path in (played.folder / "space").rglob("*") if path.is_file()]
+    files = [path for path in files if path.parent.name != "log"]  # what jobs printed, sealed
     assert any(path.name == "sandbox.db" for path in files)
     assert {path.name: found for path in files if (found := canaries.within(path.read_bytes()))} == {}
 
@@ -315,7 +316,7 @@ def live(live_space: Callable[..., Live]) -> Live:
         "language": "python",
     }
     hostile = {
-        "raw_names.py": "import sandbox_job as s\nraise KeyError(str(s.inputs('residents').fetchone()))\n",
+        "raw_names.py": "import sandbox_job as s\nraise KeyError(str(s.inputs('residents').fetchall()[0]))\n",
         "print_all.py": "import sandbox_job\nprint(sandbox_job.inputs('residents').fetchall())\n",
         **code("attack_base64.py"),
     }
@@ -384,7 +385,9 @@ def test_no_api_answer_to_a_developer_holds_a_raw_value(live: Live) -> None:
 def test_what_a_developer_learns_of_a_failed_job_is_closed_words(live: Live) -> None:
     shown: list[dict[str, Any]] = live.story.world["li-developer"].get("/v1/job", state="failed")
     assert {one["status"]["outcome"]["error"]["class"] for one in shown} == {"KeyError", "MISSING_OUTPUT"}
-    assert all(isinstance(one["status"]["outcome"]["seconds"], int) for one in shown)
+    assert {one["status"]["outcome"]["log"] for one in shown} == {"sealed"}
+    assert all(one["status"]["outcome"]["duration"].endswith(" s") for one in shown)
+    assert not any("seconds" in one["status"]["outcome"] for one in shown)
 
 
 @pytest.mark.requirement("R-153")

@@ -111,7 +111,7 @@ def test_the_token_is_the_recipients_alone_and_ends(scene: Scene) -> None:
     scene.request()
     gate, developer = scene.space.gate, scene.who("developer")
     token = gate.token(developer, "eg-a")
-    before = len(scene.log())
+    before = scene.logged()
     with refused("NOT_RECIPIENT") as _:
         gate.open(scene.who("rival"), "eg-a", token)
     with refused("TOKEN_INVALID"):
@@ -176,7 +176,7 @@ def test_a_damaged_package_is_not_handed_out(scene: Scene) -> None:
 def test_a_suspended_agreement_stops_release_and_download(scene: Scene) -> None:
     scene.request(until="releasing")
     scene.act("body", "agreement", "ag-a", "suspend", {"reason": "danger"})
-    before = len(scene.log())
+    before = scene.logged()
     for _ in range(2):
         with pytest.raises(sandbox.core.errors.SandboxError):
             scene.space.gate.release("eg-a")
@@ -288,6 +288,7 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
         "/v1/audit/bundle",
         "/v1/egress-request/{id}/package",
         "/v1/egress-request/{id}/review/{path}",
+        "/v1/job/{id}/log",
         "/v1/job/{id}/outputs/{path}",
     }
     for path, verb in (("package", "open"), ("review/{path}", "review")):
@@ -298,5 +299,6 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     outputs = functions[binary["/v1/job/{id}/outputs/{path}"].__name__]
     assert not [node for node in ast.walk(outputs) if isinstance(node, ast.Return)]  # it only ever refuses
+    assert "open_log" in binary["/v1/job/{id}/log"].__code__.co_names  # to a reviewer inside the domain
     mounted = [route.path for route in app.routes if not isinstance(route, APIRoute)]
     assert mounted == ["/openapi.json"]

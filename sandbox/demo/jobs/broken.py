@@ -2,4 +2,4 @@
 
 import sandbox_job
 
-raise ValueError(sandbox_job.inputs("residents").project("resident_id").fetchone())
+raise ValueError(sandbox_job.inputs("residents").fetchall()[0])
