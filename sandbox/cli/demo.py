@@ -41,9 +41,9 @@ def demo(
         with bar:
             preparing = "准备数据与空间" if chinese else "Preparing data and space"
             task = bar.add_task(preparing, total=None)
-            source = data.resolve() if data else None
+            sets = [own(data.resolve())] if data else []  # before anything is started: it may be refused
             space = DemoSpace(folder.resolve(), HERE / "profile.yaml")
-            sets = [own(source)] if source else [residents(folder.resolve(), rows), survey(folder.resolve())]
+            sets = sets or [residents(folder.resolve(), rows), survey(folder.resolve())]
             story = Story(space, sets)
             times.append((preparing, time.monotonic() - started))
             bar.update(task, total=len(story.acts))

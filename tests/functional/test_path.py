@@ -252,6 +252,7 @@ def test_data_that_cannot_be_described_is_refused_and_nothing_runs(tmp_path: Pat
     done = play(tmp_path / "demo", "--data", str(file), "--lang", "en")
     assert done.status == 2
     assert "FILE_UNREADABLE" in done.output
+    assert not done.folder.exists()
 
 
 ROUTES = """\

@@ -49,7 +49,7 @@ class Aftermath:
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def after(request: pytest.FixtureRequest, live_space: Callable[..., Live]) -> Aftermath:
     """A supply, and jobs with their releases, through two dozen kills."""
-    live = live_space(request.param)
+    live = live_space(request.param, measured=False)
     chance = random.Random(20261121)
     uses = live.get("scenario", live.case.scenario).status["grant"]["uses_left"]
 

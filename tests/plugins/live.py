@@ -186,13 +186,17 @@ LiveMaker = Callable[..., Live]
 def live_space(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveMaker]:
-    """``live_space(dialect, rows=500)``: processes started, a primary product offered to one scenario."""
+    """``live_space(dialect, rows=500)``: processes started, a primary product offered to one scenario.
+
+    ``measured=False`` leaves coverage out of the processes: those that are killed would tell nothing of it,
+    and it makes each start take half as long again.
+    """
     opened: list[Live] = []
     databases: list[str] = []
 
-    def make(dialect: str = "sqlite", rows: int = 500) -> Live:
+    def make(dialect: str = "sqlite", rows: int = 500, measured: bool = True) -> Live:
         folder = tmp_path_factory.mktemp(f"live-{dialect}") / "demo"
-        env = {}
+        env = {} if measured else {"COVERAGE_PROCESS_CONFIG": ""}
         if dialect == "postgresql":
             server = request.getfixturevalue("postgresql_server")
             databases.append(f"live_{uuid.uuid4().hex}")
