@@ -159,7 +159,7 @@ class Workshop:
                 "file": str(contents.relative_to(self.folder)),
                 "sha256": hashlib.sha256(document).hexdigest(),
             },
-            "packages": {part["name"]: part["version"] for part in parts if "version" in part},
+            "packages": {part["bom-ref"]: part["version"] for part in parts if "version" in part},
         }
 
     def tidy(self, record: dict[str, Any]) -> None:

@@ -102,6 +102,28 @@ def read_record(folder: Path) -> dict[str, Built]:
         raise fail("IMAGE_RECORD") from None
 
 
+def check_layers(built: Built) -> None:
+    """Raise unless digest, configuration, layer files and contents list of ``built`` fit each other.
+
+    IMAGE_UNTRUSTED if a hash differs, IMAGE_RECORD if a file is absent. Takes about a second per GB.
+    """
+    config = f"sha256:{hashlib.sha256(built.configuration).hexdigest()}"
+    files = [(layer.file, layer.diff_id) for layer in built.layers]
+    files.append((built.contents, f"sha256:{built.contents_sha256}"))
+    if config != built.digest:
+        raise fail("IMAGE_UNTRUSTED", image=built.digest)
+    if json.loads(built.configuration)["rootfs"]["diff_ids"] != [layer.diff_id for layer in built.layers]:
+        raise fail("IMAGE_UNTRUSTED", image=built.digest)
+    for path, wanted in files:
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            raise fail("IMAGE_RECORD") from None
+        if f"sha256:{found}" != wanted:
+            raise fail("IMAGE_UNTRUSTED", image=wanted)
+
+
 # -- the signed list ----------------------------------------------------------------------------------
 
 
@@ -143,17 +165,19 @@ def opened(envelope: bytes, key: VerifierKey) -> dict[str, dict[str, Any]]:
 def make_key(folder: Path) -> FileSigner | None:
     """The signing key of a single node, made with its public half when ``folder`` has neither.
 
-    None if there is a public key only: the private one is kept elsewhere, and whoever has it signs.
+    None if the public key there is not its: another one is trusted, kept elsewhere, and whoever has it signs.
     """
     private, public = folder / PRIVATE, folder / PUBLIC
-    if private.exists():
-        return FileSigner.load(private)
-    if public.exists():
+    if not private.exists() and public.exists():
         return None
-    signer = FileSigner.create(private)
-    private.parent.chmod(0o700)
-    public.write_text(f"{VerifierKey(KEY_NAME, signer.public_key())}\n")
-    return signer
+    if not private.exists():
+        private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        FileSigner.create(private)
+    signer = FileSigner.load(private)
+    mine = f"{VerifierKey(KEY_NAME, signer.public_key())}\n"
+    if not public.exists():
+        write(public, mine.encode())
+    return signer if public.read_text() == mine else None
 
 
 def write(path: Path, content: bytes) -> None:
@@ -207,21 +231,15 @@ class ImageList:
     def layers(self, name: str) -> tuple[Layer, ...]:
         """The layers of ``name``, bottom first, for an executor that unpacks them itself.
 
-        The files are compared with the signed hashes (about a second per GB): IMAGE_UNTRUSTED if one differs,
-        IMAGE_RECORD if the record names none.
+        The files are compared with the signed hashes (``check_layers``). IMAGE_LIST, IMAGE_UNKNOWN.
         """
-        digest = self.digest(name)
+        row = self.signed().get(name)
+        if row is None:
+            raise fail("IMAGE_UNKNOWN", image=name)
         built = read_record(self.folder).get(name)
         if built is None:
             raise fail("IMAGE_RECORD")
-        wanted = self.signed()[name]["layers"]
-        if built.digest != digest or [layer.diff_id for layer in built.layers] != wanted:
+        if built.statement() != row:
             raise fail("IMAGE_UNTRUSTED", image=built.digest)
-        for layer in built.layers:
-            if not layer.file.is_file():
-                raise fail("IMAGE_RECORD")
-            with layer.file.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if f"sha256:{found}" != layer.diff_id:
-                raise fail("IMAGE_UNTRUSTED", image=layer.diff_id)
+        check_layers(built)
         return built.layers

@@ -1,157 +1,239 @@
-"""What the images hold and do not hold, and that equal inputs give an equal digest."""
+"""What the images hold and do not hold, from inside and from outside; equal inputs give one digest."""
 
 from __future__ import annotations
 
-import importlib.util
+import hashlib
 import json
-import tarfile
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import docker
 import pytest
 
+from images import build, components, recipe
+from images.load import engine_layers, has, load
+from sandbox.executor import images as lists
 from sandbox.executor.contract import End, Outcome
+from sandbox.executor.image_content import Finding, Flaw, examine, from_engine, from_folder, mirror_hosts
 from tests.plugins.engine import ProbeExecutor
-
-REPO = Path(__file__).resolve().parents[2]
+from tests.refusal import refused
 
 LOOK = """
-import importlib.util, sysconfig
-LIBRARIES = "duckdb polars pyarrow pandas numpy pydantic yaml PIL pip sqlalchemy fastapi docker"
-files, setuid = [], []
+import importlib, importlib.util
+LIBRARIES = "duckdb polars pyarrow pandas numpy scipy sklearn statsmodels PIL pydantic yaml rfc8785"
+OTHERS = " pip setuptools distutils sqlalchemy fastapi docker dbos"
+files = []
 for folder, _, names in os.walk("/"):
-    if folder.startswith(("/proc", "/sys", "/dev", "/in", "/out", "/tmp")):
-        continue
-    for name in names:
-        path = os.path.join(folder, name)
-        files.append(path)
-        if not os.path.islink(path) and os.stat(path).st_mode & 0o6000:
-            setuid.append(path)
-programs = [f for f in files if f.startswith(("/usr/bin/", "/usr/sbin/", "/usr/local/bin/"))]
+    if not folder.startswith(("/proc", "/sys", "/dev", "/in", "/out", "/tmp")):
+        files += [os.path.join(folder, name) for name in names]
 report.update(
-    setuid=setuid,
-    programs=sorted(programs),
-    etc=sorted(f for f in files if f.startswith("/etc/")),
-    ours=sorted({f.split("/")[7] for f in files if "dist-packages/sandbox/" in f}),
-    gate=[f for f in files if f.endswith("egress/gate.py")],
-    policies=[f for f in files if "dist-packages/policies/" in f],
-    found=sorted(name for name in LIBRARIES.split() if importlib.util.find_spec(name)),
+    setuid=[path for path in files if not os.path.islink(path) and os.stat(path).st_mode & 0o6000],
+    programs=sorted(path for path in files if "/bin/" in path or "/sbin/" in path),
+    etc=sorted(path for path in files if path.startswith("/etc/")),
+    ours=sorted({path.split("/")[7] for path in files if "dist-packages/sandbox/" in path}),
+    policies=[path for path in files if "dist-packages/policies/" in path],
+    found=sorted(name for name in (LIBRARIES + OTHERS).split() if importlib.util.find_spec(name)),
     extensions=[],
 )
-for name in "ssl sqlite3 bz2 lzma zlib ctypes uuid multiprocessing.synchronize decimal".split():
+for name in "ssl sqlite3 bz2 lzma zlib ctypes uuid multiprocessing.synchronize decimal zoneinfo".split():
     importlib.import_module(name)
     report["extensions"].append(name)
-import duckdb, polars, pyarrow.parquet, pandas
-duckdb.sql("copy (select range as a from range(10)) to '/tmp/a.parquet'")
-report["rows"] = [len(library.read_parquet("/tmp/a.parquet")) for library in (polars, pandas)]
+for name in params["uses"]:
+    importlib.import_module(name)
 import multiprocessing.pool
 with multiprocessing.Pool(2) as pool:
     report["pool"] = pool.map(abs, [-1, -2])
 """
+ANALYST = """
+import duckdb, polars, pandas, numpy, scipy.stats, statsmodels.api, sklearn.linear_model
+duckdb.sql("copy (select range as a, range * 2.0 as b from range(10)) to '/tmp/a.parquet'")
+frames = [polars.read_parquet("/tmp/a.parquet"), pandas.read_parquet("/tmp/a.parquet")]
+report["rows"] = [len(frame) for frame in frames]
+x, y = frames[1][["a"]].to_numpy(float), frames[1]["b"].to_numpy(float)
+slopes = [
+    sklearn.linear_model.LinearRegression().fit(x, y).coef_[0],
+    statsmodels.api.OLS(y, x).fit().params[0],
+    scipy.stats.linregress(x[:, 0], y).slope,
+]
+report["slopes"] = [round(float(slope), 6) for slope in slopes]
+"""
+HELD: dict[
+    str, tuple[set[str], set[str], list[str]]
+] = {  # image -> libraries, packages of ours, modules to import
+    "sql": ({"duckdb"}, {"core", "task", "workspace"}, ["sandbox.task.entry", "sandbox.task.sql_job"]),
+    "python": (
+        {"duckdb", "polars", "pyarrow", "pandas", "numpy", "scipy", "sklearn", "statsmodels"},
+        {"core", "task", "workspace"},
+        ["sandbox.task.entry", "sandbox.task.python_job", "sandbox.task.sandbox_job"],
+    ),
+    "check": (
+        {"duckdb", "polars", "pyarrow", "numpy", "PIL", "pydantic", "yaml", "rfc8785"},
+        {"core", "task", "workspace", "policy", "desensitize", "egress"},
+        [
+            "sandbox.workspace.ingest",
+            "sandbox.workspace.view",
+            "sandbox.desensitize.task",
+            "sandbox.egress.task",
+        ],
+    ),
+}
 
 
 @pytest.fixture
-def look(prober: ProbeExecutor) -> Callable[[str], dict[str, Any]]:
-    """What ``LOOK`` reports from inside the image."""
+def inside(prober: ProbeExecutor) -> Callable[..., dict[str, Any]]:
+    """What a probe reports from inside an image."""
 
-    def inside(image: str) -> dict[str, Any]:
-        task = prober.task(LOOK, memory_bytes=1 << 30, cpus=2)
-        outcome: Outcome = prober.run(replace(task, image=prober.image(image)))
+    def run(image: str, code: str, **params: Any) -> dict[str, Any]:
+        task = replace(prober.task(code, memory_bytes=1 << 30, cpus=2), image=prober.image(image))
+        outcome: Outcome = prober.run(replace(task, params={**task.params, **params}))
         assert outcome.end is End.SUCCEEDED
         return outcome.report
 
-    return inside
+    return run
 
 
-@pytest.mark.parametrize("image", ["job", "check"])
+@pytest.mark.parametrize("image", HELD)
 def test_an_image_holds_python_the_libraries_and_our_data_plane_only(
-    look: Callable[[str], dict[str, Any]], image: str
+    inside: Callable[..., dict[str, Any]], image: str
 ) -> None:
-    seen = look(image)
+    libraries, ours, uses = HELD[image]
+    seen = inside(image, LOOK, uses=uses)
     assert seen["setuid"] == []
-    assert {Path(program).name.removesuffix("3.11") for program in seen["programs"]} <= {
-        "python", "python3", "pdb", "pydoc", "pygettext",
+    assert seen["programs"] == ["/usr/bin/python3", "/usr/bin/python3.11"]
+    assert {path.split("/")[2] for path in seen["etc"]} <= {
+        "group", "hostname", "hosts", "ld.so.conf.d", "mtab", "nsswitch.conf", "passwd",
+        "python3.11", "resolv.conf", "ssl",
     }  # fmt: skip
-    assert not [name for name in seen["etc"] if "apt" in name or "shadow" in name]
-    libraries = ["duckdb", "numpy", "pandas", "polars", "pyarrow", "pydantic", "yaml"]
-    assert seen["found"] == sorted([*libraries, *(["PIL"] if image == "check" else [])])
-    ours = {"__init__.py", "__pycache__", "core", "policy", "task", "workspace", "desensitize"}
-    assert set(seen["ours"]) == ours | ({"egress"} if image == "check" else set())
-    assert seen["gate"] == []
-    assert seen["policies"]
-    assert len(seen["extensions"]) == 9
-    assert seen["rows"] == [10, 10]
+    assert seen["found"] == sorted(libraries)
+    assert set(seen["ours"]) - {"__init__.py", "__pycache__"} == ours
+    assert bool(seen["policies"]) == (image == "check")
+    assert len(seen["extensions"]) == 10
     assert seen["pool"] == [1, 2]
 
 
-@pytest.fixture
-def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """``images/build.py`` with its records in a folder of the test, on the layers that are there."""
-    spec = importlib.util.spec_from_file_location("images_build", REPO / "images/build.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(__import__("sys").modules, "images_build", module)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "RECORD", tmp_path / "images.json")
-    return module
+def test_the_analysts_libraries_compute(inside: Callable[..., dict[str, Any]]) -> None:
+    seen = inside("python", ANALYST)
+    assert seen["rows"] == [10, 10]
+    assert seen["slopes"] == [2, 2, 2]
 
 
-def test_a_build_from_equal_inputs_gives_the_digest_that_is_there(
-    build: ModuleType, engine_api: docker.APIClient, prober: ProbeExecutor, tmp_path: Path
+# -- from outside
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, lists.Built]:
+    """The images of this machine."""
+    return lists.read_record(lists.home())
+
+
+@pytest.mark.parametrize("image", HELD)
+def test_the_engines_image_is_what_was_signed(
+    record: dict[str, lists.Built], prober: ProbeExecutor, image: str
 ) -> None:
-    image = next(image for image in build.IMAGES if image.name == "job")
-    renamed = replace(image, name="test-job")
-    try:
-        record = build.build(engine_api, renamed, build.recipe_hash())
-        again = build.build(engine_api, renamed, build.recipe_hash())
-        assert record == again
-        assert prober.image("test-job") == record["digest"]
-        (tmp_path / "images.json").write_text(json.dumps({"test-job": record}))
-        assert build.is_current(engine_api, renamed, record["inputs"])
-        assert not build.is_current(engine_api, renamed, "other inputs")
-        assert record["packages"]["python3.11-minimal"].startswith("3.11.")
-    finally:
-        engine_api.remove_image("sandbox/test-job:current")
-    assert not build.is_current(engine_api, renamed, record["inputs"])
+    signed = lists.ImageList().signed()[image]
+    with from_engine(record[image], prober.engine) as opened:
+        assert examine(record[image], opened, signed, mirror_hosts()) == []
 
 
-def test_a_layer_is_the_same_bytes_whatever_the_times_and_modes(build: ModuleType, tmp_path: Path) -> None:
-    for name, mode in (("one", 0o600), ("two", 0o4664)):
-        folder = tmp_path / name
-        folder.mkdir()
-        (folder / "a.py").write_text("1")
-        (folder / "a.py").chmod(mode)
-        (folder / "link").symlink_to("a.py")
-        entries = [("usr/x/link", folder / "link"), ("usr/x/a.py", folder / "a.py")]
-        build.write_layer(tmp_path / f"{name}.tar", entries if name == "one" else entries[::-1])
-    assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
-    with tarfile.open(tmp_path / "two.tar") as layer:
-        assert layer.getmember("usr/x/a.py").mode & 0o7777 == 0o644
+def test_the_layers_of_the_build_are_the_engines(record: dict[str, lists.Built]) -> None:
+    with from_folder(record["sql"]) as opened:
+        assert examine(record["sql"], opened, lists.ImageList().signed()["sql"], set()) == []
 
 
-def test_a_change_of_code_changes_the_inputs(
-    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_name_that_stands_in_the_image_is_found(record: dict[str, lists.Built]) -> None:
+    with from_folder(record["sql"]) as opened:
+        found = examine(record["sql"], opened, lists.ImageList().signed()["sql"], {"class JSONDecoder"})
+    assert Finding(Flaw.HOST, "/usr/lib/python3.11/json/decoder.py") in found
+
+
+@pytest.mark.parametrize("image", HELD)
+def test_each_package_is_listed_with_version_licence_and_hash(
+    record: dict[str, lists.Built], image: str
 ) -> None:
-    (tmp_path / "sandbox/core").mkdir(parents=True)
-    (tmp_path / "sandbox/egress").mkdir()
-    (tmp_path / "policies").mkdir()
-    (tmp_path / "sandbox/core/a.py").write_text("1")
-    monkeypatch.setattr(build, "REPO", tmp_path)
-    job, check = build.IMAGES
-    before = build.own_hash(job), build.own_hash(check)
-    (tmp_path / "sandbox/egress/b.py").write_text("1")
-    assert (build.own_hash(job) == before[0], build.own_hash(check) == before[1]) == (True, False)
-    (tmp_path / "sandbox/egress/gate.py").write_text("1")
-    (tmp_path / "sandbox/core/__pycache__").mkdir()
-    (tmp_path / "sandbox/core/__pycache__/a.pyc").write_text("1")
-    assert build.own_hash(job) == before[0]
-    names = [name for name, _ in build.own_files(check)]
-    assert [name.partition("dist-packages/")[2] for name in names] == [
-        "sandbox/core/a.py",
-        "sandbox/egress/b.py",
+    contents = json.loads(record[image].contents.read_bytes())
+    packages = [part for part in contents["components"] if part["type"] == "library"]
+    names = {components.normal(part["name"]) for part in packages if part["purl"].startswith("pkg:pypi/")}
+    made = next(one for one in recipe.IMAGES if one.name == image)
+    assert names == {name for layer in made.layers for name in recipe.WHEELS.get(layer, ())}
+    assert {part["name"] for part in packages if part["purl"].startswith("pkg:deb/debian/")} == set(
+        recipe.DEBS
+    )
+    for part in packages:
+        assert part["version"]
+        assert part["licenses"]
+        assert len(part["hashes"][0]["content"]) == 64
+    stated = [
+        one for part in packages for one in part["licenses"] if one != {"license": {"name": "not stated"}}
     ]
+    assert len(stated) >= len(packages)
+    assert len(record[image].packages) == len(packages)
+
+
+def test_the_engine_must_have_it(
+    record: dict[str, lists.Built], prober: ProbeExecutor, tmp_path: Path
+) -> None:
+    absent = replace(record["sql"], digest=f"sha256:{'0' * 64}")
+    with from_engine(absent, prober.engine) as opened:
+        assert examine(absent, opened, absent.statement(), set()) == [Finding(Flaw.ABSENT, "sql")]
+    with refused("ENGINE_UNREACHABLE"), from_engine(absent, f"unix://{tmp_path}/none.sock"):
+        pass
+
+
+# -- the build
+
+
+def test_images_share_their_lower_layers(record: dict[str, lists.Built]) -> None:
+    chains = {name: [layer.diff_id for layer in built.layers] for name, built in record.items()}
+    assert chains["sql"][:2] == chains["python"][:2] == chains["check"][:2]
+    assert chains["python"][:3] == chains["check"][:3]
+    assert record["sql"].bytes * 2 < record["check"].bytes
+
+
+def test_equal_inputs_give_one_digest_wherever_it_is_built(tmp_path: Path) -> None:
+    image = next(image for image in recipe.IMAGES if image.name == "sql")
+    folders = [tmp_path / "a", tmp_path / "another place"]
+    for folder in folders:
+        debs = folder / "image-layers/debs"
+        source = (
+            lists.home() / "image-layers/debs" if folder is folders[0] else folders[0] / "image-layers/debs"
+        )
+        shutil.copytree(source, debs)  # what is there is not fetched anew
+        build.build(folder, None, "none", (image,), force=False)
+    one, two = (lists.read_record(folder)["sql"] for folder in folders)
+    assert [layer.diff_id for layer in one.layers] == [layer.diff_id for layer in two.layers]
+    assert one.digest == two.digest
+    assert one.contents_sha256 == two.contents_sha256
+    for layer, other in zip(one.layers, two.layers, strict=True):
+        assert layer.file.read_bytes() == other.file.read_bytes()
+    signed = lists.ImageList(folders[0])
+    assert signed.digest("sql") == one.digest
+    with from_folder(one) as opened:
+        assert examine(one, opened, signed.signed()["sql"], mirror_hosts()) == []
+    before = (folders[0] / lists.RECORD).stat().st_mtime_ns, one.layers[0].file.stat().st_mtime_ns
+    build.build(folders[0], None, "none", (image,), force=False)  # nothing has changed
+    assert ((folders[0] / lists.RECORD).stat().st_mtime_ns, one.layers[0].file.stat().st_mtime_ns) == before
+
+
+def test_the_engine_takes_the_layers_that_it_lacks_and_keeps_the_digest(
+    record: dict[str, lists.Built], engine_api: docker.APIClient, tmp_path: Path
+) -> None:
+    whole = record["sql"]
+    config = json.loads(whole.configuration)
+    config["history"][0]["created_by"] = "a test"
+    written = json.dumps(config).encode()
+    digest = f"sha256:{hashlib.sha256(written).hexdigest()}"
+    other = replace(whole, digest=digest, configuration=written)
+    tag = f"sandbox-test/{tmp_path.name.replace('_', '-')[:40].strip('-')}:current"
+    assert tuple(layer.diff_id for layer in whole.layers) in engine_layers(engine_api)
+    try:
+        assert not has(engine_api, digest, tag)
+        load(engine_api, other, tag, tmp_path)
+        assert has(engine_api, digest, tag)
+        with pytest.raises(SystemExit, match="another digest"):
+            load(engine_api, replace(other, digest=f"sha256:{'0' * 64}"), tag, tmp_path)
+    finally:
+        engine_api.remove_image(tag)
+    assert not has(engine_api, digest, tag)
