@@ -44,7 +44,7 @@ SPARE_PIDS = 2  # bwrap outside and the sandbox's first process
 OPEN = "open"  # an attempt of the probe that succeeded
 KILLED = 128 + signal.SIGKILL
 OOM_FIRST = 500  # short of memory, the machine ends a task and not the worker
-PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG = 38, 1
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 1, 36, 38  # <linux/prctl.h>
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -93,6 +93,7 @@ class Keeper:
         """From the order to the outcome or the refusal, which is noted in the task's folder."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: os.write(self.wake, b"."))
+        _LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)  # what bwrap leaves behind is this process's to bury
         try:
             self._keep()
         except SandboxError as refused:
@@ -326,6 +327,9 @@ class Keeper:
             self.house.kill()
         if (self.init and not wait(self.init, KILL_SECONDS)) or not kernel.kill_all(self.order.group):
             raise fail("ISOLATION_UNAVAILABLE", missing="kill")
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
     def _end(self, code: int | None) -> End:
         rules = (

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 
+DESCRIPTORS = os.listdir("/proc/self/fd")  # before the attempts open any
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -69,6 +70,29 @@ def nothing_in(path):
 def others_in_proc():
     mine = {1, os.getpid()}
     if {int(name) for name in os.listdir("/proc") if name.isdigit()} <= mine:
+        raise OSError(errno.ENODATA, "")
+
+
+OTHER = 2 if os.getpid() == 1 else 1  # the only other process there could be
+
+
+def other_memory():
+    open(f"/proc/{OTHER}/mem", "r+b").close()
+
+
+def other_environment():
+    nothing_in(f"/proc/{OTHER}/environ")
+
+
+def kill_first_process():
+    """Open if the first process of the sandbox can be ended, or slowed, by another one in it."""
+    os.kill(OTHER, 0)
+    os.sched_setscheduler(OTHER, os.SCHED_IDLE, os.sched_param(0))
+
+
+def inherited_descriptors():
+    """Open if there is a descriptor beyond the standard three; one of them is that of the listing."""
+    if len(DESCRIPTORS) <= 4:
         raise OSError(errno.ENODATA, "")
 
 
@@ -137,7 +161,8 @@ ATTEMPTS = {
     "environment": lambda: only(
         os.environ,
         "PATH HOME TMPDIR LANG HOSTNAME OMP_NUM_THREADS OPENBLAS_NUM_THREADS POLARS_MAX_THREADS "
-        "RAYON_NUM_THREADS LC_CTYPE".split(),
+        "RAYON_NUM_THREADS LC_CTYPE PWD SANDBOX_PIDS SANDBOX_MEMORY SANDBOX_TMP_BYTES "
+        "SANDBOX_OUTPUT_BYTES".split(),
     ),
     # system calls
     "mount": lambda: call(165, b"none", b"/tmp", b"tmpfs", 0, 0),
@@ -224,7 +249,10 @@ ATTEMPTS = {
     # others
     "others_in_proc": others_in_proc,
     "signal_others": signal_init,
-    "proc_1_mem": lambda: open("/proc/2/mem", "rb"),
+    "other_memory": other_memory,
+    "other_environment": other_environment,
+    "kill_first_process": kill_first_process,
+    "inherited_descriptors": inherited_descriptors,
     "kallsyms": lambda: nothing_in("/proc/kallsyms"),
     "kcore": lambda: nothing_in("/proc/kcore"),
     "keys": lambda: nothing_in("/proc/keys"),
