@@ -28,6 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sandbox.control.places import Places
+from sandbox.control.space import Settings
 from sandbox.demo.data import HERE, residents
 from sandbox.demo.space import DemoSpace
 from sandbox.demo.story import Story
@@ -48,7 +49,7 @@ with open(sandbox_job.output("now.csv"), "w") as file:
 """
 BARE = "import time; now = time.time(); open('/out/files/now.csv', 'w').write(f'now\\n{now!r}\\n')"
 COLUMNS = ["sex", "district"]
-IMAGE = "job"
+IMAGE = "python"
 
 
 def read(path: Path) -> float:
@@ -79,7 +80,7 @@ class Bench:
         self.story = Story(self.space, [residents(folder / "demo", 5000)])
         for act in ("parties", "catalogue", "agreement", "scenarios", "supplies", "primary"):
             getattr(self.story, act)()
-        self.places = Places(self.space.folder / "space")
+        self.places = Places(Settings.from_env(self.space.env).resting())
         case = self.story.cases[0]
         primary = self.places.blobs("ag-demo", case.scenario, "primary")
         self.data, self.code = folder / "data", folder / "code"
@@ -177,13 +178,13 @@ class Bench:
 
     def close(self) -> None:
         """End what was started here."""
-        self.space.stop()
-        self.story.world.close()
-        for executor in (self.maker, self.keeper, DockerExecutor(self.places.tasks)):
+        for executor in (self.maker, self.keeper):
             executor.prepare([])
             executor.close()
             for task in executor.known():
                 executor.discard(task)
+        self.story.world.close()
+        self.space.stop()
 
 
 def p95(values: list[float]) -> float:

@@ -67,7 +67,7 @@ class Ahead:
                     self.slots.reap(api)
                     self._drop_unwanted(api)
                     while missing := self._missing():  # nothing is wanted any more once it is over
-                        self.slots.make(api, missing[0])
+                        self.slots.make(api, missing[0], ahead=True)
             except SandboxError as error:  # said again, and to somebody, by the task that needs it
                 log.warning("no container made ahead: %s", error)
                 pause = RETRY_SECONDS
@@ -100,4 +100,4 @@ class Ahead:
 
 
 def _key(shape: dict[str, Any]) -> tuple[Any, ...]:
-    return (shape["image"], *sorted(shape["limits"].items()))
+    return (shape["image"], shape.get("runtime"), *sorted(shape["limits"].items()))

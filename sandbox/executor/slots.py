@@ -132,8 +132,9 @@ class Slots:
             return None
         return aside
 
-    def make(self, api: docker.APIClient, shape: Shape) -> tuple[TaskFolder, Slot]:
-        """Start a container of ``shape`` and wait until it waits.
+    def make(self, api: docker.APIClient, shape: Shape, *, ahead: bool = False) -> tuple[TaskFolder, Slot]:
+        """Start a container of ``shape`` and wait until it waits. One made ``ahead`` of its task has the
+        time to import what such tasks need.
 
         Raises IMAGE_UNKNOWN, and ISOLATION_UNAVAILABLE with the missing guarantees; then nothing stays.
         """
@@ -143,7 +144,7 @@ class Slots:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             folder.lay_out(shape.limits, place.uid)
-            slot = self._start(api, shape, folder, place)
+            slot = self._start(api, shape, folder, place, (*self.entry, *(("ahead",) if ahead else ())))
             folder.note("slot", asdict(slot))
         except BaseException:
             self.drop(api, folder.id)
@@ -151,8 +152,15 @@ class Slots:
             raise
         return folder, slot
 
-    def _start(self, api: docker.APIClient, shape: Shape, folder: TaskFolder, place: profile.Place) -> Slot:
-        body = profile.configuration(shape, place, self.entry)
+    def _start(
+        self,
+        api: docker.APIClient,
+        shape: Shape,
+        folder: TaskFolder,
+        place: profile.Place,
+        entry: tuple[str, ...],
+    ) -> Slot:
+        body = profile.configuration(shape, place, entry)
         pipe = os.open(folder.output / READY, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             try:

@@ -1,4 +1,7 @@
-"""Runs a developer's Python file: ``python child.py CODE_DIR ENTRY REPORT_FD``, as a process of its own.
+"""Runs a developer's Python file, as a process of its own: ``python child.py REPORT_FD ORDER_FD``.
+
+It imports what most jobs use, then waits for its order, a JSON object with the folder of the code, the
+entry in it, the working folder and what to add to the environment.
 
 A script and not a module: it imports nothing of ours, so that the code it runs meets a plain
 interpreter. On an error it writes ``{"class", "line"}`` to the inherited descriptor, which the parent
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import importlib.util
 import json
 import os
@@ -17,6 +21,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 
 def line_in(entry: str, error: BaseException, trace: TracebackType | None) -> int | None:
@@ -60,8 +65,28 @@ def provide(name: str, file: Path) -> None:
     spec.loader.exec_module(module)
 
 
-def main(code: str, entry: str, descriptor: int) -> int:
+AHEAD = ("duckdb", "numpy", "pyarrow")  # absent from the image: not imported
+
+
+def wait(descriptor: int) -> dict[str, Any]:
+    """The order; its folder and environment are in force. Nobody orders any more: SystemExit."""
+    for name in AHEAD:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    with open(descriptor, "rb") as file:
+        text = file.read()
+    if not text:
+        raise SystemExit(1)
+    order: dict[str, Any] = json.loads(text)
+    os.environ.update(order["environment"])
+    os.chdir(order["folder"])
+    return order
+
+
+def main(descriptor: int, ordered: int) -> int:
     """Exit status 0, or 1 when the code raised."""
+    order = wait(ordered)
+    code, entry = order["code"], order["entry"]
     provide("sandbox_job", Path(__file__).with_name("sandbox_job.py"))
     sys.path[0] = code
     sys.argv = [entry]
@@ -84,4 +109,4 @@ def main(code: str, entry: str, descriptor: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    raise SystemExit(main(int(sys.argv[1]), int(sys.argv[2])))

@@ -17,6 +17,7 @@ import importlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,13 @@ ROOMS = {
     "job": "sandbox.task.job",
     "check": "sandbox.egress.task",
 }
-# What a container imports while it waits for its task, beside the rooms: seconds that no task waits for.
-AHEAD = (*ROOMS.values(), "sandbox.task.sql_job", "duckdb")
+# Image -> what its container imports while it waits for a task: seconds that no task waits for. A module
+# that has ``get_ready`` is asked to.
+AHEAD = {
+    "sql": ("sandbox.task.job", "sandbox.task.sql_job"),
+    "python": ("sandbox.task.job", "sandbox.task.python_job"),
+    "check": (ROOMS["ingest"], ROOMS["view"], ROOMS["recipe"], ROOMS["check"]),
+}
 
 
 def room_of(kind: object) -> Room:
@@ -87,7 +93,8 @@ def main() -> int:
     out = Path(os.environ.get("SANDBOX_OUT", "/out"))
     files = out / "files"
     status = 0
-    until_claimed(inputs, out, AHEAD)
+    ahead = sys.argv[1:] == ["ahead"]  # else a task waits already: only what it needs is imported
+    until_claimed(inputs, out, AHEAD.get(os.environ.get("SANDBOX_IMAGE", ""), ()) if ahead else ())
     try:
         files.mkdir(parents=True, exist_ok=True)
         kind, params = read_task(inputs)

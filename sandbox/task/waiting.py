@@ -1,7 +1,7 @@
 """A container started ahead of its task: probe, import, say so, wait without data.
 
 Two pipes with names, made by the executor, are the whole protocol. Into ``/out/.ready`` goes one JSON
-object ``{"probe": {attempt: answer}, "imported": [module, ...]}``; then something is read from
+object ``{"probe": {attempt: answer}}``; then something is read from
 ``/in/go``, which the executor writes when it has hung the inputs below ``/in`` and looked at them from
 outside. Where there is no ``.ready`` (a test, another executor) nothing is waited for.
 """
@@ -15,7 +15,6 @@ import select
 import stat
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 from sandbox.task.probe import attempt
@@ -25,14 +24,10 @@ _claimed: float | None = None  # when the word to go came, CLOCK_BOOTTIME
 IDLE_SECONDS = 1800  # nobody wants this container any more: its executor was killed and did not come back
 
 
-def warm(modules: Iterable[str]) -> list[str]:
-    """Import what is there; an image holds only what its kinds of task need."""
-    found = []
+def warm(modules: Iterable[str]) -> None:
+    """Import, and have those that can get ready do so."""
     for name in modules:
-        with suppress(ImportError):
-            importlib.import_module(name)
-            found.append(name)
-    return found
+        getattr(importlib.import_module(name), "get_ready", lambda: None)()
 
 
 def until_claimed(inputs: Path, out: Path, modules: Iterable[str] = ()) -> None:
@@ -44,9 +39,9 @@ def until_claimed(inputs: Path, out: Path, modules: Iterable[str] = ()) -> None:
     except FileNotFoundError:
         return
     probe = attempt()  # before the imports: it forks, and a small process forks fast
-    answer = json.dumps({"probe": probe, "imported": warm(modules)})
+    warm(modules)
     go = os.open(inputs / GO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    ready.write_text(answer, encoding="utf-8")
+    ready.write_text(json.dumps({"probe": probe}), encoding="utf-8")
     poll = select.poll()
     poll.register(go, select.POLLIN)
     if not poll.poll(IDLE_SECONDS * 1000):

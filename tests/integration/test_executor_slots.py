@@ -27,7 +27,7 @@ LIMITS = {"seconds": 60, "memory_bytes": 256 << 20, "output_bytes": 8 << 20, "tm
 @pytest.fixture
 def shape(prober: ProbeExecutor) -> Iterator[Shape]:
     """The shape of the prober's tasks; nothing made ahead is left after the test."""
-    yield Shape(prober.image("job"), Limits(**LIMITS))
+    yield Shape(prober.image("python"), Limits(**LIMITS))
     prober.close()
 
 
@@ -260,7 +260,7 @@ def test_an_engine_that_is_away_stops_the_making_and_not_the_worker(
     monkeypatch.setattr(ahead, "RETRY_SECONDS", 0.1)
     true, failed = prober.slots.make, []
 
-    def sometimes(*given: object) -> object:
+    def sometimes(*given: object, **more: object) -> object:
         if len(failed) < 3:
             failed.append(given)
             raise (
@@ -268,7 +268,7 @@ def test_an_engine_that_is_away_stops_the_making_and_not_the_worker(
                 if len(failed) == 2
                 else slots.fail("ISOLATION_UNAVAILABLE", missing="create")
             )
-        return true(*given)
+        return true(*given, **more)
 
     monkeypatch.setattr(prober.slots, "make", sometimes)
     made_ahead(prober, shape)
