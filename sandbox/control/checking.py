@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sandbox.authorisation.agreement import TIGHTENED
 from sandbox.control.means import Means
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import Input, Task, TaskKind
@@ -52,21 +51,13 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
         params={
             "raws": described,
             "declared": [output.model_dump(mode="json") for output in spec.outputs],
-            "policy": _thresholds(means, agreement),
+            "policy": means.thresholds(agreement),
             "policy_id": means.control.policy.id,
         },
         inputs=tuple(inputs),
         limits=means.limits(),
         labels={"sandbox.ref": request.ref, "sandbox.agreement": agreement.id},
     )
-
-
-def _thresholds(means: Means, agreement: Resource) -> dict[str, Any]:
-    """The profile's values, tightened by the agreement's clauses."""
-    values: dict[str, Any] = dict(means.control.policy.values())  # type: ignore[attr-defined]
-    for key, value in agreement.spec["egress_rules"].items():
-        values[key] = TIGHTENED[key](values[key], value)
-    return values
 
 
 def _product_roles(means: Means, product: Resource) -> dict[str, Any]:

@@ -8,6 +8,10 @@ define(
         "单位 {organisation} 未登记“{role}”身份，请先变更单位登记。",
         "Organisation {organisation} is not registered as “{role}”; amend its registration first.",
     ),
+    MACHINE_ONLY=(
+        "“{field}”由系统测出，任何人不能填写；请删去该项，由系统检验后给出。",
+        "“{field}” is what the system measures and nobody may set: leave it out, the test gives it.",
+    ),
     NO_DATA_RIGHT=(
         "运行管理员不接触数据和业务资源，请由有权的单位人员办理。",
         "Administrators of the runtime have no right to data; let the organisation's own people do it.",

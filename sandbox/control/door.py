@@ -272,6 +272,7 @@ class Control:
         expected: int | None = None,
     ) -> Resource:
         table = kind_of(command.kind)
+        self._not_by_hand(table, actor, command.payload)
         sight = Sight(writer)
         if created:
             if not ID.match(command.id):
@@ -323,6 +324,13 @@ class Control:
     def new_id(kind: str) -> str:
         """A fresh id, e.g. ``job-3f9a…``."""
         return f"{kind_of(kind).prefix}-{secrets.token_hex(5)}"
+
+    @staticmethod
+    def _not_by_hand(table: Kind, actor: Actor, payload: Mapping[str, Any]) -> None:
+        """What the machine measures is set by nobody else (R-127): MACHINE_ONLY, whatever else is wrong."""
+        for name in sorted(table.machine & payload.keys()):
+            if actor.role != Role.SYSTEM:
+                raise fail("MACHINE_ONLY", field=name)
 
     @staticmethod
     def _role(actor: Actor, row: Transition) -> None:

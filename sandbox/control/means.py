@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from sandbox.authorisation.agreement import TIGHTENED
 from sandbox.control import codes  # noqa: F401
 from sandbox.control.door import Control
 from sandbox.control.leftovers import Leftovers
@@ -73,6 +74,13 @@ class Means:
             output_files=int(get("job.output_files")),
             tmp_bytes=int(get("job.tmp_bytes")),
         )
+
+    def thresholds(self, agreement: Resource) -> dict[str, Any]:
+        """The profile's values, tightened by the agreement's clauses."""
+        values: dict[str, Any] = dict(self.control.policy.values())  # type: ignore[attr-defined]
+        for key, value in agreement.spec["egress_rules"].items():
+            values[key] = TIGHTENED[key](values[key], value)
+        return values
 
     def labels(self, job: Resource) -> dict[str, str]:
         """What a job's task is found by."""

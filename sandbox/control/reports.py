@@ -18,6 +18,7 @@ from sandbox.core.lifecycle import Model
 from sandbox.executor.contract import End, Outcome
 from sandbox.operation.job import JobSpec, Kept
 from sandbox.operation.supply import Snapshot
+from sandbox.registry.anonymity import Anonymity, not_measured
 from sandbox.review.egress_request import CheckResult
 from sandbox.task.classes import clean_error
 
@@ -134,8 +135,18 @@ def snapshot(outcome: Outcome, sha256: str) -> dict[str, Any] | None:
     return told.model_dump(mode="json") if 0 <= told.entities <= told.rows else None
 
 
-def kept(outcome: Outcome, sha256: str, product: str, title: str) -> dict[str, Any] | None:
-    """The primary product that a recipe reports, stored as ``sha256``."""
+def anonymity(told: Any, threshold: int) -> Anonymity:
+    """The verdict of the re-identification test, held against the threshold that was asked; a report without
+    a whole, coherent one counts as a no."""
+    try:
+        verdict = Anonymity.model_validate(told)
+    except (ValidationError, RecursionError):
+        return not_measured(threshold)
+    return verdict if verdict.threshold == threshold else not_measured(threshold)
+
+
+def kept(outcome: Outcome, sha256: str, product: str, title: str, threshold: int) -> dict[str, Any] | None:
+    """The primary product that a recipe reports, stored as ``sha256``, with its anonymity verdict."""
     report = outcome.report
     try:
         told = Kept(
@@ -148,6 +159,7 @@ def kept(outcome: Outcome, sha256: str, product: str, title: str) -> dict[str, A
             ),
             steps=report["steps"],
             identifiers=report["identifiers"],
+            anonymity=anonymity(report.get("anonymity"), threshold),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -116,6 +116,11 @@ def code_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task
     )
 
 
+def anonymity_threshold(means: Means, job: Resource) -> int:
+    """How many entities must share a combination of quasi-identifiers: the policy's, or the agreement's."""
+    return int(means.thresholds(means.need("agreement", job.labels["agreement"]))["egress.k_min"])
+
+
 def recipe_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
     """An operator's recipe over the one table of the view, with the keys of this workspace."""
     table = spec.inputs[0]
@@ -129,7 +134,16 @@ def recipe_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Ta
         id=f"{job.id}-a{job.status['attempt']}-run",
         kind=TaskKind.RECIPE,
         image=means.executor.image("check"),
-        params={"recipe": spec.recipe, "fields": fields, "keys": keys},
+        params={
+            "recipe": spec.recipe,
+            "fields": fields,
+            "keys": keys,
+            "anonymity": {
+                "entity": entry.spec["entity"],
+                "fields": [{"name": field["name"], "role": field["role"]} for field in entry.spec["fields"]],
+                "threshold": anonymity_threshold(means, job),
+            },
+        },
         inputs=(Input("data", view.files / f"{table.name}.parquet"),),
         limits=means.limits(spec),
         labels=means.labels(job),

@@ -141,6 +141,7 @@ class Kind:
     labels: Callable[[Case], dict[str, str]] = lambda case: {}
     visible: Callable[[Actor, Resource, World], bool] = lambda actor, resource, world: False
     view: Callable[[Actor, Resource], Resource] = lambda actor, resource: resource
+    machine: frozenset[str] = frozenset()  # fields of spec and payloads that no person sets: MACHINE_ONLY
     working: frozenset[str] = frozenset()  # states in which the machine, not a person, has work to do
 
     @property

@@ -1,13 +1,15 @@
 """The room that runs a desensitising recipe: snapshot in, primary product out.
 
 Input ``/in/data`` (Parquet snapshot) and params ``{"recipe": {...}, "fields": [{"name", "type", "flags",
-"role", ...}], "keys": {"<key name>": "<hex>"}}``. Writes ``product.parquet`` and returns the record that
+"role", ...}], "keys": {"<key name>": "<hex>"}, "anonymity": {"entity": "<field>" | null, "fields": [{"name",
+"role"}, ...], "threshold": k}}``. Writes ``product.parquet`` and returns the record that
 becomes the product's lineage (R-103)::
 
     {"ok": true, "rows", "sha256", "recipe": {"name", "version", "sha256"},
      "steps": [{"column", "output", "transform", "parameter_hash", "rows"}],
      "columns": [{"name", "type", "source", "transforms"}], "dropped": [...],
-     "identifiers": {"before": {column: {kind: cells}}, "after": {}}}
+     "identifiers": {"before": {column: {kind: cells}}, "after": {}},
+     "anonymity": {"verdict", "k", "threshold", "reasons"}}
 
 ``rows`` of a step counts the cells it changed. Keys are used and never written.
 """
@@ -22,6 +24,7 @@ from typing import Any
 import polars as pl
 
 from sandbox.core.errors import fail
+from sandbox.desensitize.anonymity import judge
 from sandbox.desensitize.recipe import Recipe, plan, validate_recipe
 from sandbox.desensitize.scan import scan
 from sandbox.desensitize.transforms.base import Unfit
@@ -92,6 +95,17 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     identifiers = {"before": scan(source), "after": scan(product)}
     if identifiers["after"]:
         raise fail("IDENTIFIERS_REMAIN", columns=sorted(identifiers["after"]), found=identifiers["after"])
+    asked = params.get("anonymity")
+    if not isinstance(asked, dict) or type(asked.get("threshold")) is not int:
+        raise fail("RECIPE_MALFORMED", field="anonymity")
+    entity = asked.get("entity")
+    anonymity = judge(
+        product,
+        {column.name: column.source for column in columns},
+        asked["fields"],
+        source[entity] if entity in source.columns else None,
+        asked["threshold"],
+    )
     target = out / PRODUCT
     partial = out / f".{PRODUCT}.partial"
     product.write_parquet(partial, compression="zstd", row_group_size=122_880)
@@ -109,4 +123,5 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
         ],
         "dropped": [field["name"] for field in fields if field["name"] not in kept],
         "identifiers": identifiers,
+        "anonymity": anonymity,
     }

@@ -30,6 +30,7 @@ from sandbox.operation import codes  # noqa: F401
 from sandbox.operation.outcome import CODE_FILE, Ran
 from sandbox.operation.outcome import shown as ended_as
 from sandbox.operation.turn import its_turn
+from sandbox.registry.anonymity import Anonymity
 from sandbox.task.heads import refuse_heads
 from sandbox.task.log import LOG_OUTPUT
 
@@ -127,6 +128,7 @@ class Kept(Model):
     columns: tuple[dict[str, Any], ...]
     steps: tuple[dict[str, Any], ...]
     identifiers: dict[str, Any] = Bound(default_factory=dict)
+    anonymity: Anonymity
 
 
 class Proposed(Model):
@@ -372,6 +374,7 @@ def primary_product(case: Case, after: Resource) -> Iterable[Command]:
             "lineage": {key: after.status["lineage"][key] for key in ("supplies", "entries", "products")},
             "artefact_sha256": kept.artefact_sha256,
             "columns": kept.model_dump(mode="json")["columns"],
+            "anonymity": kept.anonymity.model_dump(mode="json"),
         },
         organisation=after.organisation,
         creates=True,
@@ -495,6 +498,7 @@ KIND = Kind(
     labels=labels,
     visible=visible,
     view=view,
+    machine=frozenset({"anonymity", "anonymised"}),
     working=frozenset({"queued", "provisioning", "running", "succeeded", "purging"}),
     states=(
         State("queued", "排队", "queued", "system"),

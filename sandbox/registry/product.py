@@ -16,6 +16,7 @@ from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Model, State, Transition, World
 from sandbox.core.records import limited, need, own, signed
 from sandbox.core.resource import Resource
+from sandbox.registry.anonymity import Anonymity
 from sandbox.review import codes  # noqa: F401
 
 NAME = "product"
@@ -30,7 +31,8 @@ class Lineage(Model):
 
 
 class ProductSpec(Model):
-    """Level 1: ``artefact_sha256``, ``columns`` of the in-domain table. Level 2: the egress ``request``."""
+    """Level 1: ``artefact_sha256``, ``columns``, ``anonymity`` of the in-domain table. Level 2: the egress
+    ``request``."""
 
     level: int = Bound(ge=1, le=2)
     title: str
@@ -42,6 +44,7 @@ class ProductSpec(Model):
     request: str = ""
     artefact_sha256: str = ""
     columns: tuple[dict[str, Any], ...] = ()
+    anonymity: Anonymity | None = None  # level 1: what the re-identification test found
 
 
 class Registration(Model):
@@ -131,10 +134,13 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
 
 
 def view(actor: Actor, resource: Resource) -> Resource:
-    """A developer sees a primary product's columns, not its hash (a hash of few rows can be guessed)."""
+    """A developer sees a primary product's columns, not its hash (a hash of few rows can be guessed) nor the
+    measured k (a count of people); its maker sees the k, to mend the recipe by."""
     if actor.role in READS_ALL or resource.spec["level"] == 2:
         return resource
     spec = {key: value for key, value in resource.spec.items() if key != "artefact_sha256"}
+    if actor.organisation != resource.organisation and spec.get("anonymity"):
+        spec["anonymity"] = {key: value for key, value in spec["anonymity"].items() if key != "k"}
     offer = {key: value for key, value in resource.status.items() if key == "offer"}
     return limited(resource, spec=spec, status=offer)
 
@@ -187,6 +193,7 @@ KIND = Kind(
     prefix="pr",
     spec=ProductSpec,
     labels=labels,
+    machine=frozenset({"anonymity", "anonymised"}),
     visible=visible,
     view=view,
     states=(

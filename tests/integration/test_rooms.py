@@ -115,7 +115,8 @@ def test_a_recipe_makes_a_product(rooms: Rooms) -> None:
         ],
         "keep": ["district", "sex"],
     }
-    params = {"recipe": recipe, "fields": FIELDS, "keys": {"k": "5a" * 32}}
+    anonymity = {"entity": "resident_id", "fields": FIELDS, "threshold": 10}
+    params = {"recipe": recipe, "fields": FIELDS, "keys": {"k": "5a" * 32}, "anonymity": anonymity}
     outcome, report = rooms.run(TaskKind.RECIPE, "check", params, data=rooms.snapshot())
     assert (outcome.end, report["ok"], report["rows"]) == (End.SUCCEEDED, True, 2000)
     product = pl.read_parquet(outcome.files / "product.parquet")

@@ -399,6 +399,12 @@ class Scene:
                 for name in ("person_id", "district", "income")
             ],
             "steps": [],
+            "anonymity": {
+                "verdict": False,
+                "k": 3,
+                "threshold": 10,
+                "reasons": ["IDENTIFIER_KEPT", "K_BELOW"],
+            },
         }
         self._drive(
             "job",

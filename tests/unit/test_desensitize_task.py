@@ -74,7 +74,9 @@ Place = tuple[Path, Path]
 
 
 def run(place: Place, recipe: dict[str, Any], **params: Any) -> dict[str, Any]:
-    return task.run({"recipe": recipe, "fields": FIELDS, "keys": KEYS} | params, *place)
+    anonymity = {"entity": "resident_id", "fields": FIELDS, "threshold": 10}
+    given = {"recipe": recipe, "fields": FIELDS, "keys": KEYS, "anonymity": anonymity}
+    return task.run(given | params, *place)
 
 
 def refused(place: Place, recipe: dict[str, Any], **params: Any) -> SandboxError:
@@ -262,3 +264,9 @@ def test_a_dictionary_of_a_million_numbers_finds_no_pseudonym() -> None:
     assert sum(hmac.digest(b"k", number, "sha256")[:16] in released for number in numbers) == 0
     # The attack does work where it can: with the key, all of them are found.
     assert sum(hmac.digest(key, number, "sha256")[:16] in released for number in numbers[:50_000]) == 50
+
+
+@pytest.mark.parametrize("asked", [None, "yes", {}, {"threshold": "10"}, {"threshold": True}])
+def test_without_an_order_to_test_anonymity_there_is_no_product(place: Place, asked: Any) -> None:
+    error = refused(place, FOUR_STEPS, anonymity=asked)
+    assert (error.code, error.details["field"]) == ("RECIPE_MALFORMED", "anonymity")

@@ -46,7 +46,9 @@ def job_room(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
 def recipe_room(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     (out / "product.parquet").write_bytes(b"product")
     column = {"name": "district", "type": "string", "source": "district", "transforms": []}
-    return {"ok": True, "columns": [column], "steps": [], "identifiers": {}}
+    asked = params["anonymity"]["threshold"]
+    verdict = {"verdict": False, "k": 2, "threshold": asked, "reasons": ["K_BELOW"]}
+    return {"ok": True, "columns": [column], "steps": [], "identifiers": {}, "anonymity": verdict}
 
 
 def told(**over: Any) -> dict[str, Any]:
@@ -391,6 +393,46 @@ def test_a_recipe_makes_a_draft_product(yard: Yard) -> None:
     assert job.state == "kept"
     product = yard.scene.get("product", job.status["keep"]["product"])
     assert yard.blobs("primary").verified(product.spec["artefact_sha256"]).read_bytes() == b"product"
+
+
+def recipe_saying(anonymity: Any) -> Room:
+    """A recipe room that reports this of the anonymity test."""
+
+    def room(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
+        return {**recipe_room(params, inputs, out), "anonymity": anonymity}
+
+    return room
+
+
+TEN = {"verdict": True, "k": 10, "threshold": 10, "reasons": []}
+BELOW = {"verdict": False, "k": 9, "threshold": 10, "reasons": ["K_BELOW"]}
+UNMEASURED = {"verdict": False, "k": None, "threshold": 10, "reasons": ["NOT_MEASURED"]}
+
+
+@pytest.mark.parametrize(
+    ("told", "recorded"),
+    [
+        (TEN, TEN),
+        (BELOW, BELOW),
+        (None, UNMEASURED),
+        (True, UNMEASURED),
+        ("anonymised", UNMEASURED),
+        ({**TEN, "k": 9}, UNMEASURED),  # says yes below the threshold
+        ({**TEN, "k": None}, UNMEASURED),
+        ({**TEN, "reasons": ["IDENTIFIER_KEPT"]}, UNMEASURED),  # says yes with a reason against
+        ({**BELOW, "reasons": []}, UNMEASURED),
+        ({**BELOW, "reasons": ["张三"]}, UNMEASURED),  # a word of its own
+        ({**TEN, "threshold": 2}, UNMEASURED),  # tested against another threshold
+        ({**TEN, "k": "10" * 9000}, UNMEASURED),
+        ({**TEN, "note": "52010219900101001X"}, UNMEASURED),
+    ],
+)
+def test_only_a_whole_anonymity_verdict_is_taken(yard: Yard, told: Any, recorded: dict[str, Any]) -> None:
+    yard.executor.rooms[TaskKind.RECIPE] = recipe_saying(told)
+    yard.scene.create("operator", "job", yard.scene.recipe_spec(), "job-r")
+    job = yard.run("job/job-r")
+    product = yard.scene.get("product", job.status["keep"]["product"])
+    assert product.spec["anonymity"] == recorded
 
 
 # --- the check

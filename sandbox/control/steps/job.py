@@ -105,7 +105,7 @@ def _keep(means: Means, job: Resource, spec: JobSpec, outcome: Outcome) -> bool:
     product, title = means.control.new_id("product"), str(recipe.get("name", job.id))
     try:
         sha256, _ = means.blobs(job, "primary").put(outcome.files / "product.parquet")
-        made = reports.kept(outcome, sha256, product, title)
+        made = reports.kept(outcome, sha256, product, title, tasks.anonymity_threshold(means, job))
     except OSError:
         made = None
     if made is None:
