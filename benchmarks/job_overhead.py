@@ -24,6 +24,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sandbox.control.places import Places
+from sandbox.control.space import Settings
 from sandbox.demo.data import HERE, residents
 from sandbox.demo.space import DemoSpace
 from sandbox.demo.story import Story
@@ -71,7 +72,8 @@ class Bench:
         for act in ("parties", "catalogue", "agreement", "scenarios", "supplies", "primary"):
             getattr(self.story, act)()
         case = self.story.cases[0]
-        primary = Places(self.space.folder / "space").blobs("ag-demo", case.scenario, "primary")
+        places = Places(Settings.from_env(self.space.env).resting())
+        primary = places.blobs("ag-demo", case.scenario, "primary")
         self.data = primary.path(primary.names()[0])
         self.code = self.folder / "code"
         self.code.mkdir()
@@ -95,7 +97,7 @@ class Bench:
         task = Task(
             id=f"bench-{uuid.uuid4().hex[:10]}",
             kind=TaskKind.JOB,
-            image=self.executor.image("job"),
+            image=self.executor.image("python"),
             params={
                 "language": "python",
                 "entry": "main.py",

@@ -38,9 +38,7 @@ class DemoSpace:
             "SANDBOX_HOME": str(folder / "space"),
             "SANDBOX_PROFILE": str(profile),
             "SANDBOX_URL": self.url,
-            # a demonstration's master key lives as long as its processes; an operator's comes from elsewhere
-            "SANDBOX_MASTER": "env:DEMO_MASTER_KEY",
-            "DEMO_MASTER_KEY": secrets.token_hex(32),
+            "SANDBOX_MASTER": f"file:{self._master()}",
         }
         for name in ("SANDBOX_DATABASE", "SANDBOX_WORK_DATABASE", "SANDBOX_VAULT", "SANDBOX_AT_REST"):
             self.env.pop(name, None)
@@ -84,6 +82,13 @@ class DemoSpace:
         if home.is_dir():
             self.run("keys", "lock", SANDBOX_HOME=str(home), SANDBOX_PROFILE="national", ok=(0, 3))
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _master(self) -> Path:
+        """A master key beside the space: good enough to show; an operator keeps it on another machine."""
+        path = self.folder / "master.key"
+        path.touch(0o600)
+        path.write_text(secrets.token_hex(32))
+        return path
 
     def _ready(self) -> None:
         deadline = time.monotonic() + 60
