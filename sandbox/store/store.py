@@ -6,9 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -23,17 +22,24 @@ from sandbox.store.log import Origin, begin_log
 from sandbox.store.reader import Reader
 from sandbox.store.writer import Writer
 
+if TYPE_CHECKING:  # imported where it is used: only a space that is made or brought up to date needs it
+    from alembic.config import Config
+
 _UPGRADE_LOCK = 7_368_251  # any number of our own: PostgreSQL's advisory lock for migrations
 _NO_TABLE = ("no such table", "no such column", "UndefinedTable", "UndefinedColumn")
 
 
 def migrate(connection: Connection) -> None:
     """Bring the tables on ``connection`` to this version, in its transaction."""
+    from alembic import command
+
     command.upgrade(migrations(connection), "head")
 
 
 def migrations(connection: Connection) -> Config:
     """Alembic's configuration for the migrations in this package, on ``connection``."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "sandbox.store:migrations")
     config.set_main_option("path_separator", "os")
