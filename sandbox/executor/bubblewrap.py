@@ -25,9 +25,9 @@ from typing import Any
 
 from sandbox.core.errors import fail
 from sandbox.executor import cgroups, folders, kernel, processes, profile, syscalls
-from sandbox.executor.contract import End, Outcome, Shape, Task
+from sandbox.executor.contract import End, Guarantees, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
-from sandbox.executor.guarantees import DEFAULT_RUNTIME, Guarantees, bubblewrap_guarantees
+from sandbox.executor.guarantees import DEFAULT_RUNTIME, bubblewrap_guarantees
 from sandbox.executor.images import ImageList
 from sandbox.executor.keeper import Order
 from sandbox.executor.rootfs import Rootfs
@@ -126,7 +126,7 @@ class BubblewrapExecutor:
         return self.rootfs.images.digest(name)
 
     def guarantees(self, runtime: str = DEFAULT_RUNTIME) -> Guarantees:
-        """See ``guarantees.Guarantor``; measured once per runtime."""
+        """See ``contract.Executor``; measured once per runtime."""
         if runtime not in self._measured:
             self._measured[runtime] = bubblewrap_guarantees(runtime)
         return self._measured[runtime]

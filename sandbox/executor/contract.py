@@ -33,7 +33,7 @@ The promises
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -79,6 +79,7 @@ class Shape:
 
     image: str  # sha256:<64 hex>
     limits: Limits = field(default_factory=Limits)
+    runtime: str = "runc"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ class Task:
     """One run in one throw-away container.
 
     ``params`` is written to ``/in/task.json`` together with the kind. ``image`` is ``sha256:<64 hex>``.
-    ``labels`` are added to the container's labels, e.g. ``{"sandbox.agreement": "ag-1"}``.
+    ``labels`` are added to the container's labels, e.g. ``{"sandbox.agreement": "ag-1"}``. ``level`` is the
+    highest of the data that it touches (1 public to 4), by which the policy says what isolation it needs and
+    which ``runtime`` runs it: ``guarantees.admit``. Whoever does not say has the most sensitive data.
     """
 
     id: str  # [a-z0-9-]{3,80}
@@ -96,11 +99,13 @@ class Task:
     inputs: tuple[Input, ...] = ()
     limits: Limits = field(default_factory=Limits)
     labels: dict[str, str] = field(default_factory=dict)
+    level: int = 4
+    runtime: str = "runc"
 
     @property
     def shape(self) -> Shape:
-        """Image and limits."""
-        return Shape(self.image, self.limits)
+        """Image, limits and runtime."""
+        return Shape(self.image, self.limits, self.runtime)
 
 
 class End(StrEnum):
@@ -135,6 +140,17 @@ class Outcome:
         return path if path.is_file() else None
 
 
+@dataclass(frozen=True)
+class Guarantees:
+    """What ``executor`` gives here with ``runtime``: guarantee -> grade (``sandbox.policy.isolation``), and
+    what that was read off."""
+
+    executor: str
+    runtime: str
+    grades: Mapping[str, str]
+    found: Mapping[str, str] = field(default_factory=dict)
+
+
 class Executor(Protocol):
     """See the module's text for the promises."""
 
@@ -162,5 +178,9 @@ class Executor(Protocol):
     def close(self) -> None:
         """Prepare nothing any more and remove what waits; tasks that run are not touched."""
 
+    def guarantees(self, runtime: str = "runc") -> Guarantees:
+        """What it gives on this machine with ``runtime``; ISOLATION_UNAVAILABLE if that is not there."""
+
     def image(self, name: str) -> str:
-        """The digest (``sha256:…``) of the built image ``name`` ("job", "check"); IMAGE_UNKNOWN if none."""
+        """The digest (``sha256:…``) of the image ``name`` ("sql", "python", "check"). IMAGE_UNKNOWN if there
+        is none; IMAGE_UNTRUSTED, IMAGE_LIST if the signed list does not have it."""

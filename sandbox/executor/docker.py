@@ -21,8 +21,9 @@ from sandbox.core.errors import fail
 from sandbox.executor import folders, kernel, profile, slots
 from sandbox.executor.ahead import Ahead
 from sandbox.executor.collect import collect
-from sandbox.executor.contract import End, Outcome, Shape, Task
+from sandbox.executor.contract import End, Guarantees, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
+from sandbox.executor.guarantees import DEFAULT_RUNTIME, docker_guarantees
 from sandbox.executor.slots import Slot, Slots
 
 DEFAULT_ENGINE = "unix:///run/sandbox-engine/docker.sock"
@@ -72,6 +73,7 @@ class DockerExecutor:
 
     def __init__(self, root: Path, engine: str | None = None) -> None:
         self.root = root.resolve()
+        self._measured: dict[str, Guarantees] = {}
         self.engine = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
         self.space = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
         self.slots = Slots(self.root, self.space, self.entry)
@@ -150,6 +152,13 @@ class DockerExecutor:
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
+
+    def guarantees(self, runtime: str = DEFAULT_RUNTIME) -> Guarantees:
+        """See ``contract.Executor``; asked once per runtime, since each container is compared anyway."""
+        if runtime not in self._measured:
+            with self._calls() as api:
+                self._measured[runtime] = docker_guarantees(api.info(), runtime)
+        return self._measured[runtime]
 
     def image(self, name: str) -> str:
         """See ``contract.Executor``."""

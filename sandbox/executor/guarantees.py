@@ -12,38 +12,18 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
+from sandbox.core.lifecycle import Policy
 from sandbox.executor import cgroups, profile, syscalls
+from sandbox.executor.contract import Executor, Guarantees
 from sandbox.policy.isolation import GRADES, lacking
-from sandbox.policy.model import Profile
 
 DEFAULT_RUNTIME = "runc"
 # What each runtime's container runs on: runc and crun make namespaces and no more.
 KERNEL_OF = {"runc": "shared", "crun": "shared", "runsc": "interposed", "kata": "machine"}
 TRY_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Guarantees:
-    """What ``executor`` gives here with ``runtime``: guarantee -> grade, and what that was read off."""
-
-    executor: str
-    runtime: str
-    grades: Mapping[str, str]
-    found: Mapping[str, str] = field(default_factory=dict)
-
-
-class Guarantor(Protocol):
-    """What has guarantees: an executor."""
-
-    def guarantees(self, runtime: str = DEFAULT_RUNTIME) -> Guarantees:
-        """What it gives on this machine with that runtime.
-
-        ISOLATION_UNAVAILABLE if it does not know the runtime; ENGINE_UNREACHABLE if it does not answer.
-        """
 
 
 def none_of(executor: str, runtime: str, why: str) -> Guarantees:
@@ -150,7 +130,7 @@ def bubblewrap_guarantees(runtime: str = DEFAULT_RUNTIME) -> Guarantees:
     )
 
 
-def needed_for(policy: Profile, level: int) -> dict[str, str]:
+def needed_for(policy: Policy, level: int) -> dict[str, str]:
     """What ``policy`` needs for data of ``level`` (1 to 4): guarantee -> least grade. POLICY_MISSING."""
     needs: dict[str, str] = policy.get("isolation.needed")[str(level)]
     return needs
@@ -164,7 +144,7 @@ def match(given: Guarantees, needed: Mapping[str, str]) -> None:
         raise fail("ISOLATION_UNAVAILABLE", missing=f"{given.executor}/{given.runtime} {told}")
 
 
-def admit(executor: Guarantor, policy: Profile, level: int) -> str:
+def admit(executor: Executor, policy: Policy, level: int) -> str:
     """The runtime for a task over data of ``level``, which ``executor`` may run here.
 
     To be asked before a task is started. ISOLATION_UNAVAILABLE names the missing guarantees or runtime.

@@ -182,7 +182,7 @@ def rows(shape: Shape, place: Place) -> tuple[Row, ...]:
         Row("own_uts_namespace", host + "UTSMode", None),
         Row("own_cgroup_namespace", host + "CgroupnsMode", "private"),
         Row("no_sysctls", host + "Sysctls", None),
-        Row("runtime", host + "Runtime", "runc"),
+        Row("runtime", host + "Runtime", shape.runtime),
         Row("memory", host + "Memory", limits.memory_bytes),
         Row("no_swap", host + "MemorySwap", limits.memory_bytes),
         Row("oom_kill", host + "OomKillDisable", None),

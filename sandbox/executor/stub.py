@@ -15,12 +15,13 @@ from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
 from sandbox.executor import folders
-from sandbox.executor.contract import End, Input, Outcome, Shape, Task, TaskKind
+from sandbox.executor.contract import End, Guarantees, Input, Outcome, Shape, Task, TaskKind
 from sandbox.executor.folders import TaskFolder
+from sandbox.policy.isolation import GRADES
 
 # (params, /in, /out/files) -> report: what a room behind ``python -m sandbox.task`` is.
 Room = Callable[[dict[str, Any], Path, Path], dict[str, Any]]
-IMAGES = ("job", "check")
+IMAGES = ("sql", "python", "check")
 
 
 class PlayedEnd(Exception):
@@ -42,6 +43,8 @@ class StubExecutor:
         self.root = root
         self.rooms = dict(rooms)
         self.tasks: list[Task] = []
+        # what the control plane is told that it guarantees; a test of a refusal says less
+        self.plays = {name: grades[-1].name for name, grades in GRADES.items()}
         self._now: dict[str, Task] = {}
         self._guard = threading.Lock()
 
@@ -134,8 +137,12 @@ class StubExecutor:
     def close(self) -> None:
         """Nothing waits."""
 
+    def guarantees(self, runtime: str = "runc") -> Guarantees:
+        """What ``plays`` says, whatever the runtime: in truth it gives nothing."""
+        return Guarantees("stub", runtime, self.plays)
+
     def image(self, name: str) -> str:
-        """A made-up digest for "job" and "check"."""
+        """A made-up digest for each of ``IMAGES``."""
         if name not in IMAGES:
             raise fail("IMAGE_UNKNOWN", image=name)
         return f"sha256:{hashlib.sha256(name.encode()).hexdigest()}"

@@ -109,7 +109,7 @@ def test_a_users_task_is_refused_an_input_with_a_file_system_below_it(tmp_path: 
         mounts.tmpfs(data / "below", size=1 << 20, inodes=16, uid=0)
         (data / "below").chmod(0o755)
         try:
-            with pytest.raises(SandboxError, match="mount .*/in/data") as caught:
+            with pytest.raises(SandboxError, match=r"mount .*/in/data") as caught:
                 executor.run(executor.task("pass", Input("data", data)))
             assert caught.value.code == "ISOLATION_UNAVAILABLE"
         finally:
