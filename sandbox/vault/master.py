@@ -27,10 +27,11 @@ def _file(rest: str) -> str:
         handle = os.open(rest, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise _Unusable(type(error).__name__) from None
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(handle)
+        raise _Unusable("not a regular file")
     with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise _Unusable("not a regular file")
         if found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o177:
             raise fail("VAULT_MASTER_EXPOSED", mode=f"{stat.S_IMODE(found.st_mode):04o} uid {found.st_uid}")
         return file.read(1024).decode("ascii", "replace")
