@@ -153,6 +153,13 @@ def authoriser(case: Case) -> None:
         raise fail("NOT_AUTHORISER", authoriser=case.resource.spec["authoriser"])
 
 
+def named_role(case: Case) -> None:
+    """Guard: who decides does so in a role that the profile names as authorising (P-10)."""
+    may = case.policy.get("authorisation.authoriser")
+    if str(case.actor.role) not in may:
+        raise fail("AUTHORISER_ROLE", may=", ".join(may))
+
+
 def operator(case: Case) -> None:
     """Guard: only the operator of this agreement."""
     if case.actor.organisation != case.resource.spec["operator"]:
@@ -267,11 +274,11 @@ TRANSITIONS = (
     Transition("create", (), "draft", BODY, "起草", "draft", "CD 16, 17; GD 20, 22",
                payload=AgreementSpec, guards=(parties, mode, term, clauses, scope)),
     Transition("approve", ("draft",), "approved", BODY, "集体决策", "approve", "CD 16; GD 20(五)",
-               payload=Decision, guards=(authoriser,)),
+               payload=Decision, guards=(authoriser, named_role)),
     Transition("sign", ("approved",), "signed", OPERATOR, "签订", "sign", "CD 16; GD 20(五), 21(三)",
                payload=Signature, guards=(operator, still_apart)),
     Transition("activate", ("signed",), "active", BODY, "生效并报备", "activate and file", "CD 16; GD 23",
-               payload=Filing, guards=(authoriser, still_apart), clock=term_end),
+               payload=Filing, guards=(authoriser, named_role, still_apart), clock=term_end),
     Transition("suspend", ("active",), "suspended", BODY, "暂停", "suspend", "CD 34", payload=Reason,
                guards=(authoriser,), effects=(halt,)),
     Transition("resume", ("suspended",), "active", BODY, "恢复", "resume", "CD 34", payload=Reason,

@@ -45,6 +45,10 @@ define(
         "只有授权方 {authoriser} 可以办理（谁授权、谁审核）。",
         "Only the authoriser {authoriser} may do this (who authorises, reviews).",
     ),
+    AUTHORISER_ROLE=(
+        "本地规则规定授权主体为 {may}，请以该身份办理。",
+        "Under this profile {may} authorises; act in that role.",
+    ),
     NOT_PARTY=("您的单位不是该协议或场景的当事方。", "Your organisation is no party to this."),
     APPLICANT=(
         "本地规则规定由 {may} 提出场景申请。",

@@ -124,10 +124,10 @@ class Story:
             ),
         )
         w["lin-body"].create("agreement", spec, "ag-demo")
-        w["lin-body"].act("agreement", "ag-demo", "approve", {"decision_ref": "集体决策〔2026〕1号"})
+        w["chen-authority"].act("agreement", "ag-demo", "approve", {"decision_ref": "集体决策〔2026〕1号"})
         text = {"text_sha256": hashlib.sha256(json.dumps(spec).encode()).hexdigest()}
         w["zhao-operator"].act("agreement", "ag-demo", "sign", text)
-        w["lin-body"].act("agreement", "ag-demo", "activate", {"receipt": "备案回执 2026-1"})
+        w["chen-authority"].act("agreement", "ag-demo", "activate", {"receipt": "备案回执 2026-1"})
 
     def scenarios(self) -> None:
         w = self.world

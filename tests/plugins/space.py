@@ -260,7 +260,9 @@ class Scene:
 
     def agreement(self, id: str = "ag-a", until: str = "active", **over: Any) -> Resource:
         spec = self.agreement_spec(**over)
-        body = {"bdb": "chief", "bdb-two": "other-chief", "sector": "sector"}[spec["authoriser"]]
+        may = self.control.policy.get("authorisation.authoriser")
+        bdb = "chief" if "data_authority" in may else "body"
+        body = {"bdb": bdb, "bdb-two": f"other-{bdb}", "sector": "sector"}[spec["authoriser"]]
         operator = {"opco": "operator", "opco-two": "other-operator"}[spec["operator"]]
         self.create(body, "agreement", spec, id)
         steps = (

@@ -206,6 +206,20 @@ _controlled({"legal_representative": "person-x"}, legal_representative="person-x
 _controlled({"controlled_by": owned_by("panel")}, controlled_by=owned_by("panel"))  # siblings
 
 
+@case("agreement", "named_role", "AUTHORISER_ROLE", granted=False)
+def approves_in_a_role_that_does_not_authorise(s: Scene) -> Attempt:
+    s.entry()
+    s.agreement(until="draft")
+    return act(s, "body", "agreement", "ag-a", "approve", {"decision_ref": "number 1"})
+
+
+@case("agreement", "named_role", "AUTHORISER_ROLE", granted=False, profile="guangdong")
+def activates_in_a_role_that_does_not_authorise(s: Scene) -> Attempt:
+    s.entry()
+    s.agreement(until="signed", mode=s.control.policy.get("authorisation.mode_default"))
+    return act(s, "chief", "agreement", "ag-a", "activate", {"receipt": "filed"})
+
+
 @case("agreement", "authoriser", "NOT_AUTHORISER", granted=False)
 def another_authority_approves(s: Scene) -> Attempt:
     s.entry()
