@@ -8,7 +8,7 @@ from typing import Any
 from sandbox.control.means import Means
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import Input, Task, TaskKind
-from sandbox.operation.job import JobSpec
+from sandbox.operation.job import LOG, JobSpec
 
 
 def check_task(means: Means, request: Resource, job: Resource) -> Task:
@@ -16,8 +16,11 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
     was."""
     name = f"{request.id}-check"
     spec = JobSpec.model_validate(job.spec)
-    staging, raw = means.blobs(job, "staging"), means.blobs(job, "raw")
-    staged = {item["path"]: staging.verified(item["sha256"]) for item in job.status["outputs"]}
+    raw = means.blobs(job, "raw")
+    staged = {
+        item["path"]: means.blobs(job, item.get("place", "staging")).verified(item["sha256"])
+        for item in job.status["outputs"]
+    }
     raws: dict[str, Path] = {}
     described: list[dict[str, Any]] = []
     for supply_id in job.status["lineage"]["supplies"]:
@@ -50,7 +53,9 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
         image=means.executor.image("check"),
         params={
             "raws": described,
-            "declared": [output.model_dump(mode="json") for output in spec.outputs],
+            "declared": [
+                output.model_dump(mode="json") for output in (*spec.outputs, LOG) if output.path in staged
+            ],
             "policy": means.thresholds(agreement),
             "policy_id": means.control.policy.id,
         },

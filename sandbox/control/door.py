@@ -20,8 +20,9 @@ import rfc8785
 from pydantic import BaseModel, ValidationError
 
 from sandbox.control.kinds import kind_of
-from sandbox.core.actor import SYSTEM, Actor, Role
+from sandbox.core.actor import READS_ALL, SYSTEM, Actor, Role
 from sandbox.core.calendar import Calendar
+from sandbox.core.coarse import coarse_times
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.lifecycle import Case, Command, Guard, Kind, Policy, Transition, World
 from sandbox.core.records import signed
@@ -30,6 +31,13 @@ from sandbox.store import Account, Reader, Store, Writer
 
 ADMINISTERED = frozenset({"organisation"})  # what an administrator has to do with
 ID = re.compile(r"^[a-z][a-z0-9-]{2,40}\Z")
+
+
+def shown(actor: Actor, resource: Resource) -> Resource:
+    """What ``actor`` may see of a resource: its kind's projection, and outside the supervising side no time
+    finer than a minute, whatever the kind (R-117)."""
+    seen = kind_of(resource.kind).view(actor, resource)
+    return seen if actor.role in READS_ALL | {Role.SYSTEM} else coarse_times(seen)
 
 
 class Sight(World):
@@ -130,13 +138,13 @@ class Control:
 
     def get(self, actor: Actor, kind: str, id: str) -> Resource:
         """One resource as ``actor`` may see it; NOT_FOUND also if it may not be known of."""
-        table = kind_of(kind)
+        kind_of(kind)
         self._data_right(actor, kind, f"{kind}/-")
         with self.store.read() as reader:
             found = reader.get(kind, id)
             if found is None or not self.sees(actor, found, Sight(reader)):
                 raise fail("NOT_FOUND", kind=kind, id=id)
-            return table.view(actor, found)
+            return shown(actor, found)
 
     def find(
         self,
@@ -147,12 +155,12 @@ class Control:
         labels: Mapping[str, str] | None = None,
     ) -> list[Resource]:
         """Those that ``actor`` may see, oldest first."""
-        table = kind_of(kind)
+        kind_of(kind)
         self._data_right(actor, kind, f"{kind}/-")
         with self.store.read() as reader:
             sight = Sight(reader)
             found = reader.find(kind, state=state, labels=labels)
-            return [table.view(actor, one) for one in found if self.sees(actor, one, sight)]
+            return [shown(actor, one) for one in found if self.sees(actor, one, sight)]
 
     def history(self, actor: Actor, kind: str, id: str) -> list[Resource]:
         """Every version that ``actor`` may see, oldest first; NOT_FOUND as ``get``."""
@@ -160,7 +168,7 @@ class Control:
         with self.store.read() as reader:
             sight = Sight(reader)
             versions = [one for one in reader.history(kind, id) if self.sees(actor, one, sight)]
-        return [kind_of(kind).view(actor, one) for one in versions]
+        return [shown(actor, one) for one in versions]
 
     def possible(self, actor: Actor, resource: Resource) -> list[str]:
         """The events that the table offers ``actor``'s role in this state (guards not asked)."""
@@ -259,7 +267,7 @@ class Control:
         for resource in written:
             if resource.state in kind_of(resource.kind).working:
                 self.wake(resource)
-        return kind_of(command.kind).view(actor, result)
+        return shown(actor, result)
 
     def _run(
         self,

@@ -47,6 +47,8 @@ SIGNALS = frozenset(["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEG
 LIMITS = {
     "timed_out": "wall_clock",
     "out_of_memory": "memory",
+    "MemoryError": "memory",
+    "OutOfMemoryException": "memory",
     "SIGXCPU": "cpu_time",
     "SIGXFSZ": "file_size",
     "disk_full": "output",

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow.csv
 import pytest
 
 from sandbox.api.app import create_app
@@ -126,20 +126,47 @@ def jobs(live: Live) -> dict[str, Resource]:
     return {name: live.wait("job", id, "quarantined", "failed", seconds=240) for name, id in ids.items()}
 
 
+# an identity number plain, and in the encodings that a layer of ours might make of it
+FORMS: dict[re.Pattern[bytes], Callable[[bytes], bytes]] = {
+    re.compile(rb"(?=([0-9]{17}[0-9X]))"): lambda found: found,
+    re.compile(rb"(?=((?:3[0-9]){17}(?:3[0-9]|58)))"): lambda found: bytes.fromhex(found.decode()),
+    re.compile(rb"(?=((?:[MNO][A-Za-z0-9+/]{3}){6}))"): base64.b64decode,
+}
+
+
 @pytest.fixture(scope="module")
-def canaries(live: Live) -> list[bytes]:
-    """The identity numbers of the register, plain and in the encodings that a layer of ours might make."""
-    column = pyarrow.csv.read_csv(
-        live.case.data.file,
-        convert_options=pyarrow.csv.ConvertOptions(column_types={"resident_id": "string"}),
-    )["resident_id"]
-    plain = [number.encode() for number in column.to_pylist()]
-    assert len(set(plain)) == 200
-    return [form for one in plain for form in (one, base64.b64encode(one)[:22], one.hex().encode())]
+def canaries(live: Live) -> frozenset[bytes]:
+    """The identity numbers of the register."""
+    lines = live.case.data.file.read_text(encoding="utf-8-sig").splitlines()
+    column = lines[0].split(",").index("resident_id")
+    numbers = frozenset(line.split(",")[column].encode() for line in lines[1:])
+    assert len(numbers) == 200
+    assert all(len(number) == 18 for number in numbers)
+    return numbers
 
 
-def within(content: bytes, canaries: list[bytes]) -> bool:
-    return any(one in content for one in canaries)
+def within(content: bytes, canaries: frozenset[bytes]) -> bool:
+    return any(undo(found[1]) in canaries for form, undo in FORMS.items() for found in form.finditer(content))
+
+
+def test_the_search_sees_each_form(canaries: frozenset[bytes]) -> None:
+    one = min(canaries)
+    for said in (one, one.hex().encode(), base64.b64encode(one)):
+        assert within(b"123" + said + b"456", canaries)
+    assert not within(b"0" * 60 + base64.b64encode(b"0" * 60), canaries)
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """What a file holds, without its holes (the volume of a vault is mostly hole), each piece overlapping."""
+    with path.open("rb") as file:
+        end, at = file.seek(0, os.SEEK_END), 0
+        while at < end:
+            try:
+                at = file.seek(at, os.SEEK_DATA)
+            except OSError:  # nothing but hole from here on
+                return
+            yield file.read(4 << 20)
+            at += (4 << 20) - 64
 
 
 def test_each_saying_ends_in_closed_words(live: Live, jobs: dict[str, Resource]) -> None:
@@ -154,7 +181,7 @@ def test_each_saying_ends_in_closed_words(live: Live, jobs: dict[str, Resource])
 
 
 def test_the_canary_is_found_in_the_sealed_logs_and_nowhere_else(
-    live: Live, jobs: dict[str, Resource], canaries: list[bytes]
+    live: Live, jobs: dict[str, Resource], canaries: frozenset[bytes]
 ) -> None:
     sealed = {
         job.status["outcome"]["log"]["sha256"]
@@ -168,9 +195,10 @@ def test_the_canary_is_found_in_the_sealed_logs_and_nowhere_else(
     assert any(path.name == "worker.log" for path in files)
     found = set()
     for path in files:
-        content = path.read_bytes()
-        if content[:4] != b"PAR1" and path != live.case.data.file and within(content, canaries):
-            found.add(path)  # what is Parquet is the data itself: snapshot and views
+        with path.open("rb") as file:
+            data = file.read(4) == b"PAR1"  # what is Parquet is the data itself: snapshot and views
+        if not data and path != live.case.data.file:
+            found |= {path for piece in pieces(path) if within(piece, canaries)}
     assert {path.name for path in found} == sealed
     assert {path.parent.name for path in found} == {"log"}
 
@@ -185,7 +213,7 @@ SPACE: Any = type("Nothing", (), {"control": None, "gate": None, "places": None}
 
 
 def test_no_get_route_tells_it_to_a_developer(
-    live: Live, jobs: dict[str, Resource], canaries: list[bytes]
+    live: Live, jobs: dict[str, Resource], canaries: frozenset[bytes]
 ) -> None:
     client = live.story.world["li-developer"]
     seen = {kind: client.get(f"/v1/{kind}") for kind in KINDS}
@@ -222,7 +250,7 @@ def told(client: Client, path: str) -> bytes:
 
 
 def test_the_reviewer_reads_it_inside_and_that_is_noted(
-    live: Live, jobs: dict[str, Resource], canaries: list[bytes]
+    live: Live, jobs: dict[str, Resource], canaries: frozenset[bytes]
 ) -> None:
     job = jobs["raises"]
     text = live.story.world["zhou-reviewer"].call("GET", f"/v1/job/{job.id}/log").content
@@ -234,7 +262,7 @@ def test_the_reviewer_reads_it_inside_and_that_is_noted(
 
 
 def test_a_proposed_log_is_checked_like_any_output(
-    live: Live, jobs: dict[str, Resource], canaries: list[bytes]
+    live: Live, jobs: dict[str, Resource], canaries: frozenset[bytes]
 ) -> None:
     developer = live.story.world["li-developer"]
     developer.act("job", jobs["raises"].id, "propose_log")

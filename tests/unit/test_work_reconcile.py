@@ -181,14 +181,16 @@ def test_what_no_row_names_is_swept_and_what_one_names_is_not(yard: Yard) -> Non
     before = yard.inventory()
     assert yard.work.leftovers.sweep() == []
     orphans = set()
-    for place in ("quarantine", "raw", "staging", "primary", "review"):
+    for place in ("quarantine", "raw", "staging", "log", "primary", "review"):
         sha256, _ = yard.blobs(place).take(iter([f"orphan in {place}".encode()]))
         orphans.add(f"{place}/{sha256}")
     assert set(yard.work.leftovers.sweep()) == orphans
     assert yard.inventory() == before
 
 
-@pytest.mark.parametrize(("state", "place"), [("succeeded", "staging"), ("succeeded", "primary")])
+@pytest.mark.parametrize(
+    ("state", "place"), [("succeeded", "staging"), ("succeeded", "primary"), ("running", "log")]
+)
 def test_nothing_is_swept_where_a_step_may_be_writing(yard: Yard, state: str, place: str) -> None:
     yard.scene.job(until=state)
     fresh, _ = yard.blobs(place).take(iter([b"just written"]))
