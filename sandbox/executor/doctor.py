@@ -141,7 +141,7 @@ def _probe(root: Path, engine: str) -> tuple[bool, str]:
     task = f"doctor-{uuid.uuid4().hex[:12]}"
     try:
         limits = Limits(seconds=30, memory_bytes=128 << 20, output_bytes=1 << 20, tmp_bytes=1 << 20)
-        outcome = executor.run(Task(task, TaskKind.JOB, executor.image("job"), {}, limits=limits))
+        outcome = executor.run(Task(task, TaskKind.JOB, executor.image("sql"), {}, limits=limits))
     except SandboxError as error:
         return False, f"{error.code} {error.details.get('missing', '')}".strip()
     finally:

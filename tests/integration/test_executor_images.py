@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import duckdb
 import pytest
 
 from images import build, components, recipe
 from images.load import engine_layers, has, load
 from sandbox.executor import images as lists
-from sandbox.executor.contract import End, Outcome
+from sandbox.executor.contract import End, Input, Limits, Outcome, Task, TaskKind
+from sandbox.executor.docker import DockerExecutor
 from sandbox.executor.image_content import Finding, Flaw, examine, from_engine, from_folder, mirror_hosts
 from tests.plugins.engine import ProbeExecutor
 from tests.refusal import refused
@@ -237,3 +239,46 @@ def test_the_engine_takes_the_layers_that_it_lacks_and_keeps_the_digest(
     finally:
         engine_api.remove_image(tag)
     assert not has(engine_api, digest, tag)
+
+
+# -- the rooms, each in its image
+
+JOBS = {
+    "sql": ("main.sql", "CREATE TABLE totals AS SELECT sum(n) AS n FROM numbers;"),
+    "python": (
+        "main.py",
+        "import polars, sandbox_job\n"
+        "frame = sandbox_job.inputs('numbers').pl()\n"
+        "frame.select(polars.col('n').sum()).write_csv(sandbox_job.output('totals.csv'))\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", JOBS)
+def test_a_job_runs_in_the_image_of_its_language(
+    executor: DockerExecutor, tmp_path: Path, language: str
+) -> None:
+    entry, text = JOBS[language]
+    data, code = tmp_path / "data", tmp_path / "code"
+    for folder in (data, code):
+        folder.mkdir(mode=0o755)
+    duckdb.sql("COPY (SELECT range AS n FROM range(5)) TO ?", params=[str(data / "numbers.parquet")])
+    (code / entry).write_text(text)
+    params = {
+        "language": language,
+        "entry": entry,
+        "inputs": ["numbers"],
+        "outputs": [{"path": "totals.csv"}],
+    }
+    outcome = executor.run(
+        Task(
+            f"room-{language}",
+            TaskKind.JOB,
+            executor.image(language),
+            params,
+            (Input("data", data), Input("code", code)),
+            Limits(seconds=120, memory_bytes=1 << 30),
+        )
+    )
+    assert outcome.report.get("ok"), outcome.report
+    assert (outcome.files / "totals.csv").read_text().split() == ["n", "10"]

@@ -160,7 +160,7 @@ def test_images_are_known_by_digest_only_and_never_pulled(
 def test_an_engine_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     executor = DockerExecutor(tmp_path / "tasks", engine=f"unix://{tmp_path}/none.sock")
     for call in (
-        lambda: executor.image("job"),
+        lambda: executor.image("sql"),
         lambda: executor.running(),
         lambda: executor.run(Task("any-task", TaskKind.JOB, f"sha256:{'0' * 64}", {})),
     ):
@@ -219,7 +219,7 @@ def test_an_engine_that_answers_but_does_not_speak_is_said_so(tmp_path: Path) ->
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(hang_up)
             with pytest.raises(Unavailable) as caught:
-                DockerExecutor(tmp_path, engine=f"unix://{tmp_path}/mute.sock").image("job")
+                DockerExecutor(tmp_path, engine=f"unix://{tmp_path}/mute.sock").image("sql")
             done.result(timeout=10)
     assert caught.value.code == "ENGINE_UNREACHABLE"
 
@@ -262,8 +262,8 @@ def test_mounts_that_stay_keep_the_folder(prober: ProbeExecutor, monkeypatch: py
 
 
 def test_the_real_entry_runs_a_statement(executor: DockerExecutor, tmp_path: Path) -> None:
-    """Both images answer in closed vocabulary through ``python3 -m sandbox.task``."""
-    for image in ("job", "check"):
+    """Each image answers in closed vocabulary through ``python3 -m sandbox.task``."""
+    for image in ("sql", "python", "check"):
         task = Task(
             f"entry-{image}",
             TaskKind.JOB,

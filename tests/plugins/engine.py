@@ -44,7 +44,7 @@ class ProbeExecutor(DockerExecutor):
         return Task(
             id=f"probe-{uuid.uuid4().hex[:12]}",
             kind=TaskKind.JOB,
-            image=self.image("job"),
+            image=self.image("python"),
             params={"code": code},
             inputs=inputs,
             limits=Limits(**{**given, **limits}),

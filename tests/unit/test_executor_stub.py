@@ -21,7 +21,7 @@ def count_lines(params: dict[str, Any], inputs: Path, files: Path) -> dict[str, 
 
 
 def a_task(executor: StubExecutor, task_id: str = "some-task", **rest: Any) -> Task:
-    return Task(task_id, TaskKind.JOB, executor.image("job"), {"p": 1}, **rest)
+    return Task(task_id, TaskKind.JOB, executor.image("sql"), {"p": 1}, **rest)
 
 
 def test_a_room_runs_once_and_its_outcome_is_kept(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_refusals_defects_and_played_ends_are_outcomes(tmp_path: Path) -> None:
 
     rooms = {TaskKind.JOB: refuse, TaskKind.VIEW: break_down, TaskKind.CHECK: play}
     executor = StubExecutor(tmp_path, rooms)
-    image = executor.image("job")
+    image = executor.image("sql")
     refused = executor.run(Task("task-1", TaskKind.JOB, image, {}))
     assert refused.report == {"ok": False, "code": "MISSING_FIELD", "details": {"field": "x"}}
     assert refused.end is End.SUCCEEDED
@@ -95,7 +95,7 @@ def test_stop_and_running(tmp_path: Path) -> None:
 
 def test_images_are_known_by_digest(tmp_path: Path) -> None:
     executor = StubExecutor(tmp_path, {})
-    assert executor.image("job") != executor.image("check")
+    assert executor.image("sql") != executor.image("check")
     for attempt in (
         lambda: executor.image("other"),
         lambda: executor.run(Task("some-task", TaskKind.JOB, f"sha256:{'0' * 64}", {})),
