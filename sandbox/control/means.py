@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.authorisation.agreement import TIGHTENED
@@ -16,6 +16,7 @@ from sandbox.core.errors import fail
 from sandbox.core.resource import Resource
 from sandbox.egress.gate import Gate
 from sandbox.executor.contract import End, Executor, Limits, Outcome, Task
+from sandbox.executor.guarantees import admit
 from sandbox.operation.job import JobSpec
 from sandbox.store.blobs import Blobs
 
@@ -53,8 +54,12 @@ class Means:
 
     def run(self, task: Task) -> Outcome:
         """The task's outcome. One that was lost, or stopped, is forgotten and runs anew if its row still
-        wants it (TASK_LOST): whoever stops a task has moved the row before."""
-        outcome = self.executor.run(task)
+        wants it (TASK_LOST): whoever stops a task has moved the row before.
+
+        A machine that does not give what the policy needs for data of the task's level does not get it:
+        ISOLATION_UNAVAILABLE."""
+        runtime = admit(self.executor, self.control.policy, task.level)
+        outcome = self.executor.run(replace(task, runtime=runtime))
         if outcome.end in (End.LOST, End.STOPPED):
             self.executor.discard(task.id)
             self.places.forget(task.id)
