@@ -41,7 +41,7 @@ class Ward:
         task = Task(
             id=f"limit-{uuid.uuid4().hex[:12]}",
             kind=TaskKind.JOB,
-            image=self.executor.image("job"),
+            image=self.executor.image(language),
             params={**params, "outputs": [{"path": "t.csv"}]},
             inputs=(Input("data", data), Input("code", code)),
             limits=Limits(
