@@ -137,6 +137,8 @@ def load_history(folder: Path | None, formats: list[str], budget: Budget) -> lis
 
 def _hide_names(context: Context) -> None:
     """A path that names a person is not repeated; a declared one was chosen before the data was seen."""
+    tables = [table for document in context.documents for table in document.tables]
+    context.learn([d.path for d in context.documents] + [name for table in tables for name in table.columns])
     for number, document in enumerate(context.documents, 1):
         if document.path not in context.declared and context.names_person(document.path):
             document.shown = f"file {number}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import polars as pl
 
 from sandbox.egress.clean import key, label
 from sandbox.egress.forms import Budget, Document
+from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import Engine, RawIndex
 
 _WORDS = re.compile(r"[\u3400-\u9fff·]{2,6}|[0-9A-Za-z@.]{6,}")
@@ -123,15 +124,22 @@ class Context:
         names = {column for index in self.indexes for column in index.columns}
         return names | {column for item in self.declared.values() for column in item.columns}
 
+    def learn(self, texts: Iterable[str]) -> None:
+        """Find out at once which of ``texts`` name a person; ``names_person`` then knows."""
+        fresh = list(dict.fromkeys(text for text in texts if text not in self._persons))
+        words = [(i, word) for i, text in enumerate(fresh) for word in (text, *_WORDS.findall(text))]
+        spoken: set[int] = set()
+        if self.raws and fresh:
+            hits = self.identifying(pl.Series([word for _, word in words], dtype=pl.String))
+            spoken = {words[int(i)][0] for i in hits["index"]}
+            for i, whole in enumerate(key(pl.Series(fresh, dtype=pl.String))):
+                if i not in spoken and any(index.phrases.find([whole]) for index in self.indexes):
+                    spoken.add(i)
+        self._persons.update((text, i in spoken) for i, text in enumerate(fresh))
+
     def names_person(self, text: str) -> bool:
         """Whether ``text`` is, or holds, a raw identifier: then a report may not repeat it."""
-        if text not in self._persons:
-            words = pl.Series([text, *_WORDS.findall(text)], dtype=pl.String)
-            whole = str(key(pl.Series([text], dtype=pl.String))[0])
-            self._persons[text] = bool(self.raws) and (
-                self.identifying(words).height > 0
-                or any(index.phrases.find([whole]) for index in self.indexes)
-            )
+        self.learn([text])
         return self._persons[text]
 
     def column(self, number: int, name: str) -> str:
@@ -151,9 +159,10 @@ class Context:
                 schema={"index": pl.Int64, "raw": pl.String, "column": pl.String, "strong": pl.Boolean}
             )
         ]
+        bits = hashes(keys)
         for index in self.indexes:
             for column, lexicon in index.keys.items():
-                hits = np.flatnonzero(lexicon.find(keys) >= 0)
+                hits = np.flatnonzero(lexicon.find(keys, bits) >= 0)
                 if not len(hits):
                     continue
                 found = keys.gather(hits)

@@ -28,14 +28,18 @@ class Lexicon:
         self._order = np.argsort(bits)
         self._bits = bits[self._order]
 
-    def find(self, wanted: pl.Series) -> np.ndarray:
-        """The position of each of ``wanted`` in ``values``; -1 where it is none of them, or null."""
+    def find(self, wanted: pl.Series, bits: np.ndarray | None = None) -> np.ndarray:
+        """The position of each of ``wanted`` in ``values``; -1 where it is none of them, or null.
+
+        ``bits``: the ``hashes`` of ``wanted``, for whoever asks several times."""
         result = np.full(len(wanted), -1, dtype=np.int64)
         if not len(self.values) or not len(wanted):
             return result
-        bits = hashes(wanted)
+        bits = hashes(wanted) if bits is None else bits
         place = np.minimum(np.searchsorted(self._bits, bits), len(self._bits) - 1)
         near = np.flatnonzero(self._bits[place] == bits)
+        if not len(near):
+            return result
         found = self._order[place[near]]
         same = (self.values.gather(found) == wanted.gather(near)).fill_null(False).to_numpy()
         result[near[same]] = found[same]
@@ -77,5 +81,7 @@ class Phrases:
         for length in self.lengths:
             here = np.flatnonzero(starts >> np.uint64(min(length, _LONGEST)) & np.uint64(1))
             windows += [joined[i : i + length] for i in here.tolist()]
+        if not windows:
+            return []
         asked = pl.Series(windows, dtype=pl.String)
         return asked.filter(pl.Series(self._lexicon.find(asked) >= 0, dtype=pl.Boolean)).to_list()

@@ -13,27 +13,17 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from sandbox.egress.bands import MARGIN, band_sql, tame
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.forms import Document, Table
-from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, norm, numeric, quote
+from sandbox.egress.lexicon import hashes
+from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, norm, quote
 
 COUNT_NAME = re.compile(
     r"(?:n|nn?_?(?:obs|rows|persons?)?|count|counts|cnt|freq|frequency|len|size|num(?:ber)?|persons?|people|"
     r"人数|户数|人次|频数|频次|样本量|计数|数量|个数|count_?star\(\)|.*_(?:count|cnt|n)|"
     r"(?:count|n|num)_.*|.*人数|.*数量)",
     re.IGNORECASE,
-)
-MARGIN = re.compile(
-    r"(?:all|total|sum|grand total|overall|subtotal|合计|总计|小计|全部|全体|总数|总体|全市|全省|全国|不限)",
-    re.IGNORECASE,
-)
-_BAND = re.compile(
-    r"\s*[\[(]?\s*(-?\d+(?:\.\d+)?)\s*(?:-|–|—|~|～|至|到|,|，|to)\s*(-?\d+(?:\.\d+)?)\s*([\])]?)\s*(?:岁|元|years?)?\s*"
-)
-_OPEN = (
-    (re.compile(r"\s*(?:>=|≥)\s*(\d+(?:\.\d+)?)\D*|\s*(\d+(?:\.\d+)?)\s*(?:\+|岁?及?以上|岁?以上)\D*"), "ge"),
-    (re.compile(r"\s*(?:<=|≤)\s*(\d+(?:\.\d+)?)\D*|\s*(\d+(?:\.\d+)?)\s*岁?及以下\D*"), "le"),
-    (re.compile(r"\s*<\s*(\d+(?:\.\d+)?)\D*|\s*(\d+(?:\.\d+)?)\s*岁?以下\D*"), "lt"),
 )
 # Share of a column's distinct values that must be raw values for it to be the raw column. Labels agree by
 # chance hardly ever, so half will do: a few invented labels must not stop the recount. Numbers do agree.
@@ -108,11 +98,6 @@ def as_numbers(values: pl.Series) -> pl.Series:
     return plain.cast(pl.Float64, strict=False)
 
 
-def tame(name: str) -> str:
-    """A column name for comparison."""
-    return re.sub(r"[\s_\-]", "", name).casefold()
-
-
 def _frame(table: Table) -> tuple[pl.DataFrame, dict[str, str]]:
     names = {f"o{i}": name for i, name in enumerate(table.columns)}
     return table.data.rename({name: key for key, name in names.items()}), names
@@ -141,10 +126,9 @@ def _contained(
     together = pl.concat(list(distinct.values()))
     totals = np.array([len(values) for values in distinct.values()])
     owner = np.repeat(np.arange(len(totals)), totals)
-    shares = {
-        raw: np.bincount(owner[index.coded(raw).lexicon.find(together) >= 0], minlength=len(totals)) / totals
-        for raw in index.columns
-    }
+    bits = hashes(together)
+    found = {raw: owner[index.coded(raw).lexicon.find(together, bits) >= 0] for raw in index.columns}
+    shares = {raw: np.bincount(owners, minlength=len(totals)) / totals for raw, owners in found.items()}
     return {
         k: {
             raw: float(share[number])
@@ -174,40 +158,6 @@ def _assign(index: RawIndex, names: dict[str, str], contained: dict[str, dict[st
             result[key] = raw
             taken.add(raw)
     return result
-
-
-def _band_sql(index: RawIndex, name: str, values: list[str]) -> tuple[str, str, list[str]] | None:
-    """Raw column, SQL that maps its numbers to the number of a band, and the bands ``values`` of an output
-    column ``name`` in the order of their numbers."""
-    near = [c for c in index.columns if numeric(index.kinds[c]) and tame(c) in tame(name)]
-    labels = [value for value in values if not MARGIN.fullmatch(value)]
-    if not near or not labels:
-        return None
-    raw = max(near, key=len)
-    x = index.number(raw)
-    arms = []
-    bands = [m for value in labels if (m := _BAND.fullmatch(value))]
-    ends = {float(m.group(2)) for m in bands} & {float(m.group(1)) for m in bands}
-    for place, value in enumerate(labels):
-        band = _BAND.fullmatch(value)
-        if band:
-            low, high = float(band.group(1)), float(band.group(2))
-            closed_left = not value.strip().startswith("(")
-            closed = value.strip().endswith("]") or (not value.strip().endswith(")") and high not in ends)
-            whole = closed and "." not in band.group(2) and not value.strip().endswith("]")
-            upper = f"< {high + 1}" if whole else ("<= " if closed else "< ") + str(high)
-            arms.append(f"WHEN {x} {'>=' if closed_left else '>'} {low} AND {x} {upper} THEN {place}")
-            continue
-        for pattern, sign in _OPEN:
-            match = pattern.fullmatch(value)
-            if match:
-                limit = next(group for group in match.groups() if group)
-                mark = {"ge": ">=", "le": "<=", "lt": "<"}[sign]
-                arms.append(f"WHEN {x} {mark} {limit} THEN {place}")
-                break
-        else:
-            return None
-    return raw, f"CASE {' '.join(arms)} ELSE {NULL} END", labels
 
 
 def _unpivot(
@@ -354,7 +304,7 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         if k in matched and (k in text or names[k] in declared.dimensions):
             use(k)
         elif k not in matched and frame[k].dtype == pl.String and frame[k].n_unique() <= 200:
-            band = _band_sql(index, names[k], [str(v) for v in frame[k].unique().drop_nulls()])
+            band = band_sql(index, names[k], [str(v) for v in frame[k].unique().drop_nulls()])
             if band:
                 shape.raw_of[k], shape.dims[k], labels = band
                 places = {label: place for place, label in enumerate(labels)}

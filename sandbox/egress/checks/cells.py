@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from sandbox.egress.bands import MARGIN
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import COUNT_NAME, MARGIN, Shape, as_numbers, best, whole
+from sandbox.egress.shape import COUNT_NAME, Shape, as_numbers, best, whole
 
 
 def _rows(mask: pl.Series) -> list[int]:

@@ -5,8 +5,10 @@ Within one request only tables over the same dimensions are compared: totals dif
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import polars as pl
 
@@ -15,7 +17,7 @@ from sandbox.egress.context import Context, Release
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import MARGIN, Shape, best
+from sandbox.egress.shape import Shape, best, margins
 
 _MOST_DIMENSIONS = 4  # subsets of shared dimensions compared: at most 2^4
 
@@ -29,9 +31,7 @@ def _counts(shape: Shape) -> dict[str, pl.DataFrame]:
     )
     inside = pl.Series([True] * frame.height, dtype=pl.Boolean)
     for name in frame.columns:
-        inside = inside & ~frame[name].map_elements(
-            lambda v: bool(MARGIN.fullmatch(v)) or v == "", pl.Boolean
-        )
+        inside = inside & ~(margins(frame[name]) | (frame[name] == ""))
     columns = {shape.names[k]: shape.numbers(k) for k in shape.counts} or {"": shape.n.cast(pl.Float64)}
     return {name: frame.with_columns(__n=values).filter(inside) for name, values in columns.items()}
 
@@ -44,16 +44,19 @@ def _tables(context: Context, documents: list[Document]) -> Iterable[tuple[Docum
                 yield document, table, shape
 
 
-def _differences(new: pl.DataFrame, old: pl.DataFrame, threshold: float, totals: bool = True) -> int:
+def _sums(frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    if keys:
+        return frame.group_by(keys).agg(pl.col("__n").sum())
+    return frame.select(pl.col("__n").sum())
+
+
+def _differences(new: pl.DataFrame, old: pl.DataFrame, threshold: float) -> int:
     """Cells and common totals whose counts differ by at least one and less than the threshold."""
     shared = [c for c in new.columns if c in old.columns and c != "__n"][:_MOST_DIMENSIONS]
     found = 0
-    for size in range(len(shared), -1 if totals else len(shared) - 1, -1):
+    for size in range(len(shared), -1, -1):
         for keys in combinations(shared, size):
-            pair = [
-                frame.group_by(keys).agg(pl.col("__n").sum()) if keys else frame.select(pl.col("__n").sum())
-                for frame in (new, old)
-            ]
+            pair = [_sums(frame, keys) for frame in (new, old)]
             both = (
                 pair[0].join(pair[1], on=list(keys), how="inner", suffix="_old")
                 if keys
@@ -83,27 +86,54 @@ def _release(document: Document, context: Context, release: Release) -> Iterable
                 return
 
 
+@dataclass(frozen=True)
+class _Cut:
+    """A table of this request: its place among all of them, and its confirmed counts with ``__place``."""
+
+    place: int
+    document: Document
+    table: Table
+    shape: Shape
+    cells: pl.DataFrame
+
+
+def _cuts(context: Context) -> dict[Any, list[_Cut]]:
+    """The tables of this request that count, by raw table and dimensions; computed once."""
+    if "cuts" not in context.memo:
+        cuts: dict[Any, list[_Cut]] = {}
+        for place, (document, table, shape) in enumerate(_tables(context, context.documents)):
+            keys = sorted({raw for k, raw in shape.raw_of.items() if k in shape.dims})[:_MOST_DIMENSIONS]
+            names = {shape.names[k] for k in shape.confirmed}
+            frames = [_sums(frame, keys) for name, frame in _counts(shape).items() if name in names]
+            if frames and shape.confirmed:
+                cells = pl.concat(frames).with_columns(__place=pl.lit(place))
+                cut = _Cut(place, document, table, shape, cells)
+                cuts.setdefault((shape.index.view, frozenset(shape.raw_of.values())), []).append(cut)
+        context.memo["cuts"] = cuts
+    found: dict[Any, list[_Cut]] = context.memo["cuts"]
+    return found
+
+
 def _same_cut(document: Document, context: Context) -> Iterable[Finding]:
     """Two tables of this very request over the same dimensions, both counts of all their cells."""
-    earlier = context.documents[: context.documents.index(document) + 1]
-    mine = list(_tables(context, [document]))
-    for position, (_, table, shape) in enumerate(mine):
-        threshold = context.min_cell(shape.index.name)
-        others = [*_tables(context, earlier[:-1]), *mine[:position]]
-        for other_document, _, other in others:
-            if other.index is not shape.index or set(other.raw_of.values()) != set(shape.raw_of.values()):
+    for cuts in _cuts(context).values():
+        for number, cut in enumerate(cuts):
+            if cut.document is not document or not number:
                 continue
-            news, olds = _confirmed(shape), _confirmed(other)
-            count = sum(_differences(new, old, threshold, totals=False) for new in news for old in olds)
-            if count:
-                evidence = {"release": other_document.shown, "count": count, "threshold": threshold}
-                yield finding("DIFFERENCING", document.shown, table.part, evidence)
+            threshold = context.min_cell(cut.shape.index.name)
+            older = pl.concat([one.cells for one in cuts[:number]])
+            keys = [name for name in cut.cells.columns if not name.startswith("__")]
+            how: Any = "inner" if keys else "cross"
+            both = cut.cells.join(older, on=keys or None, how=how, suffix="_old")
+            gap = (pl.col("__n") - pl.col("__n_old")).abs()
+            close = both.filter((gap >= 1) & (gap < threshold))
+            if close.height:
+                first = close["__place_old"].min()
+                other = next(one for one in cuts if one.place == first).document
+                count = close.filter(pl.col("__place_old") == first).height
+                evidence = {"release": other.shown, "count": count, "threshold": threshold}
+                yield finding("DIFFERENCING", document.shown, cut.table.part, evidence)
                 return
-
-
-def _confirmed(shape: Shape) -> list[pl.DataFrame]:
-    names = {shape.names[k] for k in shape.confirmed}
-    return [frame for name, frame in _counts(shape).items() if name in names]
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:

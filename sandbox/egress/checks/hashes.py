@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import partial
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -26,13 +27,15 @@ from sandbox.egress.rawdata import RawIndex
 _ALGORITHMS = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sm3": 32, "sha384": 48, "sha512": 64}
 _HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{16,128})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{11,88}={0,2}")
+_PRINTED = re.compile(rb"[\x20-\x7e]+")
+_TEXT = 16  # bytes from which what can be printed is no digest
 _WINDOW = 8  # bytes that identify a digest: the least that is accepted as one
 _MANY = 20  # digests from which salts are tried
 _SAMPLE = (
     150_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss them all
 )
 _COMMON = ("md5", "sha1", "sha256", "sm3")
-_TOKEN = r"[0-9A-Za-z+/_\-]{11,}={0,2}"
+_WORD = r"[0-9A-Za-z+/_\-]{11,}={0,2}"
 _SALTS = tuple(
     salt.encode()
     for salt in [str(year) for year in range(2015, 2031)]
@@ -54,8 +57,7 @@ _SALTS = tuple(
 )
 
 
-def _digest(text: str) -> bytes | None:
-    """The bytes of a cell that looks like a digest."""
+def _bytes(text: str) -> bytes | None:
     match = _HEX.fullmatch(text)
     if match and len(match.group(1)) % 2 == 0 and re.search("[A-Fa-f]", match.group(1)):
         return bytes.fromhex(match.group(1))
@@ -69,8 +71,17 @@ def _digest(text: str) -> bytes | None:
     return None
 
 
+def _digest(text: str) -> bytes | None:
+    """The bytes of a cell that looks like a digest. Sixteen bytes that are all letters and digits are text in
+    an encoding, which is family 4's: a digest is so once in ten million."""
+    data = _bytes(text)
+    return (
+        None if data is None or (len(data) >= _TEXT and data.isascii() and _PRINTED.fullmatch(data)) else data
+    )
+
+
 def _windows(digests: Iterable[bytes]) -> np.ndarray:
-    """Eight-byte windows by which a cut digest is known: head, middle (16-digit MD5), tail; a row a digest."""
+    """The windows by which a cut digest is known: head, middle (16-digit MD5), tail; a row a digest."""
     found = [
         (digest[:_WINDOW], digest[middle : middle + _WINDOW], digest[-_WINDOW:])
         for digest in digests
@@ -107,6 +118,7 @@ class _Dictionary:
         every = [self.digests(source, context) for found in batch(context).of.values() for source in found]
         self._lengths = {len(digest) for digests in every for digest in digests}
         self._wanted = np.unique(_windows(digest for digests in every for digest in digests))
+        self._texts: dict[tuple[str, str], list[bytes]] = {}
         self._plain: dict[tuple[str, str, str], np.ndarray] = {}
         self._salted: dict[tuple[str, str], list[tuple[str, str, np.ndarray]]] = {}
 
@@ -116,15 +128,17 @@ class _Dictionary:
         tokens = batch(context).part("tokens", source, _tokens)
         if source.cells:
             tokens = tokens.filter("whole")
-        return [
-            d for token in tokens["token"].unique(maintain_order=True) if (d := _digest(token)) is not None
-        ]
+        found = [_digest(token) for token in tokens["token"].unique(maintain_order=True)]
+        return [digest for digest in found if digest is not None]
 
     def _values(self, index: RawIndex, name: str) -> list[bytes]:
         """Distinct values of an identifying column, as they stand and as keys."""
-        values = index.coded(name).values
-        both = pl.concat([values, key(values).drop_nulls(), values.str.to_lowercase()]).unique()
-        return [value.encode() for value in both.sort()]
+        memo = (index.view, name)
+        if memo not in self._texts:
+            values = index.coded(name).values
+            both = pl.concat([values, key(values).drop_nulls(), values.str.to_lowercase()])
+            self._texts[memo] = [value.encode() for value in both.unique(maintain_order=True).to_list()]
+        return self._texts[memo]
 
     def plain(self, index: RawIndex, name: str, algorithm: str) -> np.ndarray:
         """Windows of the digests of a raw column that stand anywhere in the set."""
@@ -155,10 +169,10 @@ class _Dictionary:
 def _tokens(values: pl.Series) -> pl.DataFrame:
     """(index of the value, token, whether it is the whole value) of what may be a digest."""
     frame = pl.DataFrame({"token": values}).with_row_index("index").drop_nulls()
-    frame = frame.filter(pl.col("token").str.contains(_TOKEN))
+    frame = frame.filter(pl.col("token").str.contains(_WORD))
     whole = frame.with_columns(pl.col("token").str.strip_chars(), whole=pl.lit(True))
     whole = whole.filter(pl.col("token").str.contains(f"^(?:{_HEX.pattern}|{_BASE64.pattern})$"))
-    parts = frame.with_columns(pl.col("token").str.extract_all(_TOKEN), whole=pl.lit(False))
+    parts = frame.with_columns(pl.col("token").str.extract_all(_WORD), whole=pl.lit(False))
     return pl.concat([whole, parts.explode("token")])
 
 
@@ -171,29 +185,29 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         digests = attack.digests(source, context)
         if not digests:
             continue
-        wanted = np.unique(_windows(digests))
-        algorithms = _plausible({len(digest) for digest in digests})
+        hit = _first(attack, digests)
+        if hit:
+            yield finding("REVERSIBLE", document.shown, source.where, hit, column=source.where)
 
-        def count(windows: np.ndarray, wanted: np.ndarray = wanted) -> int:
-            return int(np.isin(windows, wanted).any(axis=1).sum())
 
+def _first(attack: _Dictionary, digests: list[bytes]) -> dict[str, Any] | None:
+    """Evidence of the first method and raw column that give some of ``digests``; one is enough."""
+    wanted = np.unique(_windows(digests))
+    algorithms = _plausible({len(digest) for digest in digests})
+
+    def count(windows: np.ndarray) -> int:
+        return int(np.isin(windows, wanted).any(axis=1).sum())
+
+    for algorithm in algorithms:
         for index, name in attack.columns:
-            for algorithm in algorithms:
-                hits = count(attack.plain(index, name, algorithm))
-                if hits:
-                    evidence = {"family": 2, "method": algorithm, "count": hits, "raw": index.name}
-                    yield finding("REVERSIBLE", document.shown, source.where, evidence, column=source.where)
-                    break
-            else:
-                for algorithm, place, windows in attack.salted(index, name) if len(digests) >= _MANY else ():
-                    hits = count(windows) if algorithm in algorithms else 0
-                    if hits:
-                        method = f"{algorithm}, guessable {place}"
-                        evidence = {"family": 3, "method": method, "count": hits, "raw": index.name}
-                        yield finding(
-                            "REVERSIBLE", document.shown, source.where, evidence, column=source.where
-                        )
-                        break
+            if hits := count(attack.plain(index, name, algorithm)):
+                return {"family": 2, "method": algorithm, "count": hits, "raw": index.name}
+    for index, name in attack.columns if len(digests) >= _MANY else ():
+        for algorithm, place, windows in attack.salted(index, name):
+            if algorithm in algorithms and (hits := count(windows)):
+                method = f"{algorithm}, guessable {place}"
+                return {"family": 3, "method": method, "count": hits, "raw": index.name}
+    return None
 
 
 CHECK = Check(("REVERSIBLE",), "text", run, raw=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.cells import suppressed
 from sandbox.egress.context import Context
@@ -14,7 +15,7 @@ from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import RawIndex, numeric
-from sandbox.egress.shape import Shape, as_numbers, best, recount, tame
+from sandbox.egress.shape import Shape, as_numbers, best, recount
 
 _EXTREME = re.compile(
     r"(?:^|[^a-z])(?:min|max|minimum|maximum|lowest|highest)(?:[^a-z]|$)|最大|最小|最高|最低", re.I

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import Shape, recognise, tame, whole
+from sandbox.egress.shape import Shape, recognise, whole
 
 _VIEW = 10  # rows from which another reading of the cells is taken for rows of persons
 _BANDS = ((1, 1), (2, 2), (3, 4), (5, 9), (10, 19), (20, None))

@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import UNKNOWN, RawIndex, numeric
-from sandbox.egress.shape import Shape, recognise, tame
+from sandbox.egress.shape import Shape, recognise
 
 _NEAR_ROWS = 2000  # rows compared within a distance; of longer outputs every n-th, the count is scaled up
 _SPARSE = 0.02  # share of the grid points between minimum and maximum that raw values occupy

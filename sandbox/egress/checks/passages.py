@@ -116,7 +116,9 @@ def _candidates(index: RawIndex, column: str, here: _Values) -> Iterator[tuple[n
         yield np.repeat(here.lines[batch], n), rows[np.repeat(begins[here.codes[batch]], n) + inside]
 
 
-def _carrying(index: RawIndex, tokens: list[tuple[int, str]], k: float, least: float, soft: bool) -> int:
+def _carrying(
+    index: RawIndex, tokens: list[tuple[int, str]], k: float, least: float, soft: bool
+) -> np.ndarray:
     """Passages in which the values of one raw row stand. ``soft``: numbers may single out as well."""
     frame = pl.DataFrame(tokens, schema={"line": pl.Int64, "v": pl.String}, orient="row").unique()
     columns = _open_columns(index)
@@ -127,7 +129,7 @@ def _carrying(index: RawIndex, tokens: list[tuple[int, str]], k: float, least: f
         if index.kinds[c] != "VARCHAR" or index.cardinality[c] > 200
     ]
     if not anchors or not frame.height:
-        return 0
+        return np.zeros(0, dtype=np.int64)
     standing = {c: _standing(index, c, frame) for c in columns}
     quasi = [c for c in columns if c in index.quasi]
     found = []
@@ -153,32 +155,50 @@ def _carrying(index: RawIndex, tokens: list[tuple[int, str]], k: float, least: f
     every = pl.concat(found).unique()
     same = [name for name in every.columns if name != "entity"]
     few = every.group_by(same).agg(n=pl.col("entity").filter(pl.col("entity") >= 0).n_unique())
-    return few.filter(pl.col("n") < k)["line"].n_unique()
+    return few.filter(pl.col("n") < k)["line"].unique().to_numpy()
 
 
-def _rows(index: RawIndex, passages: list[str], k: float, least: float) -> int:
+def _rows(index: RawIndex, texts: list[list[str]], k: float, least: float) -> list[int]:
+    """How many passages of each text carry a raw row; the texts of a document are looked up together."""
+    passages = [passage for text in texts for passage in text]
     dates, numbers = _tokens(passages)
     if len(dates) + len(numbers) == 0:
-        return 0
+        return [0] * len(texts)
+    starts = np.cumsum([0, *(len(text) for text in texts)])
     labels = _labels(index, passages)
-    sure = _carrying(index, [*dates, *labels, *numbers], k, least, soft=False)
-    if sure or len({i for i, _ in numbers}) < _MANY:
-        return sure
-    hits = _carrying(index, [*dates, *labels, *numbers], k, least, soft=True)
-    moved = [((i + 1) % len(passages), v) for i, v in numbers]
-    chance = _carrying(index, [*dates, *labels, *moved], k, least, soft=True) if hits >= _MANY else hits
-    return hits if hits > 3 * chance else 0
+
+    def count(lines: Iterable[int]) -> np.ndarray:
+        place = np.searchsorted(starts, np.fromiter(lines, dtype=np.int64), side="right") - 1
+        return np.bincount(place, minlength=len(texts))
+
+    sure = count(_carrying(index, [*dates, *labels, *numbers], k, least, soft=False))
+    again = (sure == 0) & (count({i for i, _ in numbers}) >= _MANY)
+    if not again.any():
+        return [int(n) for n in sure]
+    place = np.searchsorted(starts, np.arange(len(passages)), side="right") - 1
+    kept = [[(i, v) for i, v in tokens if again[place[i]]] for tokens in (dates, labels, numbers)]
+    hits = count(_carrying(index, [*kept[0], *kept[1], *kept[2]], k, least, soft=True))
+    if (hits >= _MANY).any():
+        size, first = np.diff(starts)[place], starts[place]
+        moved = [(int(first[i] + (i + 1 - first[i]) % size[i]), v) for i, v in kept[2]]
+        chance = count(_carrying(index, [*kept[0], *kept[1], *moved], k, least, soft=True))
+        sure = np.where(again & (hits >= _MANY) & (hits > 3 * chance), hits, sure)
+    return [int(n) for n in sure]
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """Hard findings with the number of passages; the text never."""
     k, least = context.number("egress.k_min"), context.number("egress.raw_overlap_columns")
-    for where, texts in _texts(document):
-        passages = fold(pl.Series(texts, dtype=pl.String)).to_list()
+    places, texts, steps = [], [], []
+    for where, parts in _texts(document):
+        passages = fold(pl.Series(parts, dtype=pl.String)).to_list()
         passages = [text for text in passages if text and any(c.isdigit() or c in HAN_DIGITS for c in text)]
-        step = max(1, len(passages) // _MOST)
-        for index in context.indexes:
-            count = step * _rows(index, passages[::step], k, least)
+        steps.append(max(1, len(passages) // _MOST))
+        texts.append(passages[:: steps[-1]])
+        places.append(where)
+    for index in context.indexes:
+        for where, step, found in zip(places, steps, _rows(index, texts, k, least), strict=True):
+            count = step * found
             if count > context.number("egress.raw_overlap_rows"):
                 evidence = {"count": count, "columns": int(least), "basis": "passages"}
                 yield finding("RAW_OVERLAP", document.shown, where, evidence, raw=index.name)

@@ -13,13 +13,14 @@ from collections.abc import Iterable
 import numpy as np
 import polars as pl
 
+from sandbox.egress.bands import MARGIN
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
 from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import MARGIN, Shape, recognise
+from sandbox.egress.shape import Shape, recognise
 
 _DIGITS = 17
 _PROSE = 20_000  # characters of running text: more than a person reads in passing
