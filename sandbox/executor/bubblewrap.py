@@ -146,12 +146,16 @@ class BubblewrapExecutor:
         return processes.read_name((folder.noted("house") or {}).get("keeper"))
 
     def _order(self, task: Task, folder: TaskFolder) -> Order:
+        program = shutil.which("bwrap")
+        if program is None:
+            raise fail("ISOLATION_UNAVAILABLE", missing="bwrap")
         uid = profile.uid_of(task.id)
         place = profile.Place(task.id, uid, folder.inputs, folder.output, self.space)
         environment = profile.configuration(task.shape, place, self.entry)["Env"]
         told: dict[str, Any] = {
             "root": str(self.root),
             "id": task.id,
+            "program": program,
             "rootfs": str(self.rootfs.path(task.image)),
             "inputs": [[given.name, str(given.path.resolve())] for given in task.inputs],
             "document": folders.document(task).decode(),
@@ -171,8 +175,6 @@ class BubblewrapExecutor:
     def _start(self, task: Task, folder: TaskFolder) -> subprocess.Popen[bytes]:
         """Start the keeper. It begins when it has its order, and gets that only when it is noted whose it is:
         a worker that dies in between leaves a keeper that ends without having done anything."""
-        if shutil.which("bwrap") is None:
-            raise fail("ISOLATION_UNAVAILABLE", missing="bwrap")
         order = json.dumps(asdict(self._order(task, folder))).encode()
         folder.remove()
         folder.path.mkdir(mode=0o700)

@@ -134,14 +134,22 @@ def _masks() -> list[str]:
 
 
 def command(
-    uid: int, environment: Iterable[str], entry: Iterable[str], *, seccomp: int, status: int, block: int
+    program: str,
+    uid: int,
+    environment: Iterable[str],
+    entry: Iterable[str],
+    *,
+    seccomp: int,
+    status: int,
+    block: int,
 ) -> list[str]:
-    """The call of bwrap. Inside, the task is the user ``uid``; the numbers are open descriptors."""
+    """The call of bwrap, which is ``program``. Inside, the task is the user ``uid``; the last three are open
+    descriptors."""
     devices = [word for name in DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")]
     links = [word for name, to in DEVICE_LINKS.items() for word in ("--symlink", to, f"/dev/{name}")]
     settings = [word for line in environment for word in ("--setenv", *line.split("=", 1))]
     return [
-        "bwrap", "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session",
+        program, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent", "--new-session",
         "--cap-drop", "ALL", "--uid", str(uid), "--gid", str(uid), "--hostname", "sandbox",
         "--clearenv", *settings,
         "--ro-bind", f"{STAGE}/root", "/",

@@ -35,6 +35,7 @@ from sandbox.executor.processes import Name, name_of, wait
 from sandbox.executor.profile import ulimits
 
 SET_UP_SECONDS = 20.0  # for bwrap to have laid out the sandbox; the machine may be busy
+SETTLED_SECONDS = 3.0  # what has not changed for so long will not become right
 READY_SECONDS = 60.0  # to start, probe and import
 READY_BYTES = 64 << 10
 KILL_SECONDS = 8.0
@@ -54,6 +55,7 @@ class Order:
 
     root: str
     id: str
+    program: str  # bwrap
     rootfs: str
     inputs: list[list[str]]  # [name, path]
     document: str
@@ -154,7 +156,7 @@ class Keeper:
             program.write(syscalls.program())
             program.seek(0)
             call = house.command(
-                self.order.uid, self.order.environment, self.order.entry,
+                self.order.program, self.order.uid, self.order.environment, self.order.entry,
                 seccomp=program.fileno(), status=status, block=gate,
             )  # fmt: skip
             try:
@@ -209,7 +211,7 @@ class Keeper:
         names = [name for name, _ in self.order.inputs]
         groups = [self.order.group] * bool(self.order.controllers)
         deadline = time.monotonic() + SET_UP_SECONDS
-        lacking = ["bwrap"]
+        lacking, seen = ["bwrap"], [""]
         while time.monotonic() < deadline and self.house.poll() is None:
             self._unless_stopped()
             if pid := self._told(status).get("child-pid"):
@@ -220,6 +222,8 @@ class Keeper:
                     noted = self.folder.noted("house") or {}
                     self.folder.note("house", {**noted, "init": self.init})
                     return int(pid)
+                if lacking != seen:
+                    seen, deadline = lacking, time.monotonic() + SETTLED_SECONDS
             time.sleep(LOOK_SECONDS)
         raise fail("ISOLATION_UNAVAILABLE", missing=", ".join(f"bwrap: {name}" for name in lacking))
 
@@ -248,9 +252,8 @@ class Keeper:
         except (ValueError, KeyError, TypeError):
             told = {}
         answers = told if isinstance(told, dict) else {}
-        if not answers:
-            raise fail("ISOLATION_UNAVAILABLE", missing="probe")
-        lacking = [f"probe: {name}" for name in self.order.required if name not in answers]
+        required = self.order.required if answers else ["no answer"]
+        lacking = [f"probe: {name}" for name in required if name not in answers]
         lacking += [f"probe: {name}" for name, how in answers.items() if how == OPEN]
         if self.house.poll() is None:
             jobs = house.children(init)
