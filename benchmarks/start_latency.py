@@ -145,7 +145,6 @@ class Bench:
         self.keeper.prepare([Shape(self.image, self.limits)])
         while not self.keeper.slots.ready():
             time.sleep(0.05)
-        self.keeper.prepare([])  # the next one is not made beside the measurement
         return self._run(self.keeper)
 
     def submitted(self) -> float:

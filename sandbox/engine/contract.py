@@ -23,9 +23,6 @@ class Engine(Protocol):
         """Refs that have queued or running work. Tables that were thrown away are made anew by a node that
         has been started; then nothing is live."""
 
-    def cancel(self, ref: str) -> None:
-        """End the work on ``ref`` before its next step."""
-
     def requeue(self, node: str) -> int:
         """Give the unfinished work of a dead node to the living; how many."""
 

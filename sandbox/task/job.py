@@ -150,7 +150,13 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
             "timing": timing,
         }
     if params.get("log") is True:
-        with contextlib.suppress(OSError):  # a full output folder: the log is then a missing output
-            shutil.copyfile(sealed, out / LOG_OUTPUT, follow_symlinks=False)
+        # What the code put there under that name stays and is refused: nothing is written through a link.
+        # A full output folder: the log is then a missing output.
+        with (
+            contextlib.suppress(OSError),
+            (out / LOG_OUTPUT).open("xb") as copy,
+            sealed.open("rb") as log_file,
+        ):
+            shutil.copyfileobj(log_file, copy)
         limits[LOG_OUTPUT] = LOG_BYTES
     return {"ok": True, "outputs": collect(out, limits), "timing": timing}

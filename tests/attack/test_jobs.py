@@ -405,8 +405,11 @@ def test_a_job_that_takes_the_logs_name_is_refused(bench: Bench) -> None:
     for declared in ("log.csv", "log.parquet"):
         assert bench.refused("SELECT 1", declared, language="sql", log=True).code == "OUTPUT_NAME"
     assert bench.refused("pass", "log.md", log=True).code == "OUTPUT_NAME"
-    planted = f"{WRITE}(out / 't.csv').write_text('n')\n(out / 'log.md').symlink_to('/etc/passwd')\n"
+    victim = bench.root / "victim"
+    victim.write_text("mine")
+    planted = f"{WRITE}(out / 't.csv').write_text('n')\n(out / 'log.md').symlink_to({str(victim)!r})\n"
     assert bench.refused(planted, "t.csv", log=True).code in {"UNDECLARED_OUTPUT", "MISSING_OUTPUT"}
+    assert victim.read_text() == "mine"
 
 
 def test_a_log_without_end_keeps_its_head_and_its_tail(bench: Bench) -> None:

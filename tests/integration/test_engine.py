@@ -143,29 +143,6 @@ def test_not_more_than_the_slots_at_a_time(client: DurableEngine, node: NodeMake
     assert most == 2
 
 
-def test_cancelled_work_takes_no_further_step(engine_url: str) -> None:
-    engine, begun, go_on, steps = DurableEngine(engine_url, "a"), threading.Event(), threading.Event(), []
-
-    def step(ref: str) -> bool:
-        steps.append(ref)
-        begun.set()
-        go_on.wait(10)
-        return True
-
-    engine.start(step)
-    try:
-        engine.enqueue("job/one")
-        assert begun.wait(10)
-        engine.cancel("job/none-such")
-        engine.cancel("job/one")
-        go_on.set()
-        until(lambda: engine.live() == set())
-        time.sleep(0.3)
-        assert steps == ["job/one"]
-    finally:
-        engine.stop()
-
-
 def test_a_restarted_node_goes_on_with_what_it_had_begun(client: DurableEngine, node: NodeMaker) -> None:
     first = node("a", seconds=60)
     client.enqueue("job/one")

@@ -32,9 +32,6 @@ class FakeEngine:
     def live(self) -> set[str]:
         return set(self.at_work)
 
-    def cancel(self, ref: str) -> None:
-        self.at_work.discard(ref)
-
     def requeue(self, node: str) -> int:
         self.requeued.append(node)
         return 1
