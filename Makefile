@@ -3,6 +3,8 @@
 .PHONY: help setup demo test check bench trace clean
 PYTHON := .venv/bin/python
 export SANDBOX_ENGINE ?= unix:///run/sandbox-engine/docker.sock
+# Some machines set it; each of the many processes would then compile all of the code anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## 列出命令 / list the verbs
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
