@@ -1,8 +1,8 @@
 """The images: seconds to build from nothing and from the cache, megabytes, seconds to import a library.
 
 ``python benchmarks/images.py [--runs 5]`` builds into a folder of its own, without the engine, and removes
-it; pip's and apt's own download caches are used as they are. The imports are measured in a hardened container of
-each image, each in an interpreter of its own, the bare interpreter's start taken off.
+it; pip's and apt's own download caches are used as they are. The imports are measured in a hardened container
+of each image, each in an interpreter of its own, the bare interpreter's start taken off.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).parents[1])  # in the place of this folder, whose ``images`` this file is
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from images import build, layers, recipe
 from sandbox.executor import images as lists

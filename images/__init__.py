@@ -1,0 +1,1 @@
+"""How the container images are made; ``build.py`` is the program."""
