@@ -42,6 +42,7 @@ def serve(
     settings = Settings.from_env()
     space = Space(settings, engine=DurableEngine(settings.work_database, settings.node))
     space.places.vault.hold()
+    space.announce()
     uvicorn.run(create_app(space), host=host, port=port, log_level="warning", access_log=False)
 
 
@@ -57,6 +58,7 @@ def worker() -> None:
     engine = DurableEngine(settings.work_database, settings.node, settings.slots)
     space = Space(settings, engine=engine)
     space.places.vault.hold()  # before any work: what rests is readable, or nothing starts
+    space.announce()
     work, reconciler = space.worker(DockerExecutor(space.places.tasks))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

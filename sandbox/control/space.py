@@ -14,7 +14,8 @@ from sandbox.control.door import Control
 from sandbox.control.places import Places
 from sandbox.control.reconcile import Reconciler
 from sandbox.control.work import Work
-from sandbox.core.actor import Role
+from sandbox.core.actor import SYSTEM, Role
+from sandbox.core.calendar import BEIJING
 from sandbox.core.resource import Resource
 from sandbox.egress.gate import Gate
 from sandbox.engine.contract import Engine
@@ -127,7 +128,6 @@ class Space:
 
     def _first_administrator(self) -> str | None:
         from sandbox.control.accounts import give_token
-        from sandbox.core.actor import SYSTEM
 
         with self.store.read() as reader:
             if reader.account(ADMIN) is not None:
@@ -141,6 +141,16 @@ class Space:
     def _wake(self, resource: Resource) -> None:
         if self.engine is not None:
             self.engine.enqueue(resource.ref)
+
+    def announce(self) -> list[str]:
+        """Tell the log what there is to know of the profile that was loaded: it is a draft, or expires, or
+        has expired (R-207). The codes told; nothing of it stops the space."""
+        today = self.control.clock().astimezone(BEIJING).date()
+        warnings = self.policy.warnings(today)
+        for warning in warnings:
+            told = {"warning": warning.code, **warning.details}
+            self.control.note(SYSTEM, "load-policy", f"policy/{self.policy.name}", **told)
+        return [warning.code for warning in warnings]
 
     def worker(self, executor: Executor) -> tuple[Work, Reconciler]:
         """What a worker process runs. Needs an engine."""

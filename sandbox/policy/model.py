@@ -103,8 +103,9 @@ class Profile:
 
     @property
     def id(self) -> str:
-        """``name@version``, as kept with every decision made under it (R-208)."""
-        return _id(self.chain[0])
+        """``name@version``, of a draft ``name@version-draft``, as kept with every decision made under it
+        (R-207, R-208)."""
+        return f"{_id(self.chain[0])}-draft" if self.draft else _id(self.chain[0])
 
     @property
     def draft(self) -> bool:
