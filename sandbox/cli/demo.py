@@ -69,7 +69,7 @@ def demo(
 
 def last_page(console: Console, ledger: object, times: list[tuple[str, float]], chinese: bool) -> None:
     """What went in, what left, what was refused and by which rule, how long each step took."""
-    from sandbox.demo.story import Ledger
+    from sandbox.demo.cases import Ledger
 
     assert isinstance(ledger, Ledger)
     tables = (

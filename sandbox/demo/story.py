@@ -5,49 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sandbox.core.errors import SandboxError
-from sandbox.demo.data import HERE, DataSet, code
+from sandbox.demo import attempts, ending
+from sandbox.demo.cases import CONTRACT, POINTS_NOTE, Case, Ledger
+from sandbox.demo.data import HERE, DataSet
 from sandbox.demo.space import DemoSpace
 from sandbox.demo.world import World, found
-
-POINTS_NOTE = {"zh": "已看证据", "en": "evidence read"}
-CONTRACT = hashlib.sha256("开发利用协议（演示）".encode()).hexdigest()
-
-
-@dataclass
-class Ledger:
-    """What the last page tells: what went in, what left, what was refused."""
-
-    went_in: list[tuple[str, int, str]] = field(default_factory=list)  # name, rows, hash
-    left: list[tuple[str, str, int]] = field(default_factory=list)  # file, hash, bytes
-    refused: list[tuple[str, str, str]] = field(default_factory=list)  # zh, en, code
-    facts: list[tuple[str, str]] = field(default_factory=list)
-
-
-@dataclass
-class Case:
-    """One data set on its way."""
-
-    data: DataSet
-    scenario: str = ""
-    supply: str = ""
-    product: str = ""
-    job: str = ""
-    request: str = ""
-
-    @property
-    def entry(self) -> str:
-        """The catalogue entry's id."""
-        return f"ce-{self.data.name}"
-
-    @property
-    def purpose(self) -> str:
-        """The one purpose of its scenario."""
-        return f"{self.data.name}-statistics"
 
 
 class Story:
@@ -71,10 +38,10 @@ class Story:
             ("人工评审：两项结论", "Review: two verdicts", self.review),
             ("产品登记与放行", "Registration and release", self.release),
             ("凭证领取", "Taken by token", self.take),
-            ("五次不该成功的尝试", "Five attempts that must fail", self.attacks),
-            ("暂停：作业即停", "Suspension stops jobs", self.suspend),
-            ("终止：删除、证明、封存", "End: deletion, certificate, seal", self.end),
-            ("审计：离线核验", "Audit: offline verification", self.audit),
+            ("五次不该成功的尝试", "Five attempts that must fail", partial(attempts.attacks, self)),
+            ("暂停：作业即停", "Suspension stops jobs", partial(ending.suspend, self)),
+            ("终止：删除、证明、封存", "End: deletion, certificate, seal", partial(ending.end, self)),
+            ("审计：离线核验", "Audit: offline verification", partial(ending.audit, self)),
         )
 
     # --- the acts
@@ -116,7 +83,7 @@ class Story:
             "emergency_plan": "应急预案 2026-01",
             "clauses": {name: f"条款：{name}" for name in clauses},
         }
-        self._refusal(
+        self.refusal(
             "协议期限超过三年",
             "an agreement longer than three years",
             lambda: w["lin-body"].create(
@@ -189,14 +156,14 @@ class Story:
     def jobs(self) -> None:
         developer = self.world["li-developer"]
         for case in self.cases:
-            case.job = developer.create("job", self._job(case, case.data.job))["id"]
+            case.job = developer.create("job", self.job(case, case.data.job))["id"]
         for case in self.cases:
-            self._finished(case.job)
+            self.finished(case.job)
 
     def check(self) -> None:
         for case in self.cases:
-            case.request = self._propose(case, case.job, "分组统计表")
-            state = self._checked(case.request)
+            case.request = self.propose(case, case.job, "分组统计表")
+            state = self.checked(case.request)
             if state != "human_review":
                 shown = self.world["zhou-reviewer"].get(f"/v1/egress-request/{case.request}")
                 raise RuntimeError(
@@ -207,7 +174,7 @@ class Story:
         w = self.world
         points = self._points()
         mine = self.cases[0].request
-        self._refusal(
+        self.refusal(
             "提交方自己审批",
             "the submitter approves",
             lambda: w["li-developer"].act("egress-request", mine, "approve", {"conditions": []}),
@@ -255,7 +222,7 @@ class Story:
         for case in self.cases:
             token = developer.get(f"/v1/egress-request/{case.request}/token")["token"]
             if case is self.cases[0]:
-                self._refusal(
+                self.refusal(
                     "另一机构使用该凭证",
                     "another organisation uses the token",
                     lambda request=case.request, token=token: rival.call(
@@ -272,152 +239,6 @@ class Story:
                     self.ledger.left.append(
                         (f"{case.data.name}/{file['path']}", file["sha256"], file["bytes"])
                     )
-
-    def attacks(self) -> None:
-        case = self.cases[0]
-        developer = self.world["li-developer"]
-        if case.data.name == "residents":
-            self._attack(
-                case,
-                "原始记录改名打乱后整行带出",
-                "a raw dump, renamed and shuffled",
-                {
-                    "language": "sql",
-                    "entry": "attack_dump.sql",
-                    "code": code("attack_dump.sql"),
-                    "outputs": [{"path": "dump.csv", "kind": "rows"}],
-                },
-                ["resident_id", "sex", "birth_date", "district", "education", "occupation", "income"],
-            )
-            self._attack(
-                case,
-                "身份证号藏在 base64 中",
-                "identity numbers in base64",
-                {
-                    "language": "python",
-                    "entry": "attack_base64.py",
-                    "code": code("attack_base64.py"),
-                    "outputs": [{"path": "tokens.csv", "kind": "table"}],
-                },
-                ["resident_id"],
-            )
-            self._attack(
-                case,
-                "只有一人的单元格",
-                "cells of one person",
-                {
-                    "language": "sql",
-                    "entry": "attack_cell.sql",
-                    "code": code("attack_cell.sql"),
-                    "outputs": [
-                        {
-                            "path": "cells.csv",
-                            "kind": "table",
-                            "dimensions": ["district", "birth_date", "sex"],
-                            "counts": ["persons"],
-                            "measures": ["income"],
-                        }
-                    ],
-                },
-                ["sex", "birth_date", "district", "income"],
-            )
-        stolen = self._job(case, case.data.job)
-        stolen["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": ["phone"]}]
-        self._refusal(
-            "作业读取未授权的列", "a job reads a column not granted", lambda: developer.create("job", stolen)
-        )
-        if case.data.name == "residents":
-            self._broken(case)
-
-    def _broken(self, case: Case) -> None:
-        """A mistake in the developer's own code: class and line come back, nothing else."""
-        spec = self._job(
-            case,
-            {
-                "language": "python",
-                "entry": "broken.py",
-                "code": code("broken.py"),
-                "outputs": [{"path": "never.csv", "kind": "table"}],
-            },
-        )
-        spec["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": ["resident_id"]}]
-        job = self.world["li-developer"].create("job", spec)["id"]
-        seen = self.world["li-developer"].wait("job", job, {"failed", "quarantined"})
-        error = seen["status"]["outcome"]["error"]
-        self.ledger.facts.append(
-            (
-                "开发者看到的出错信息 / what the developer sees of an error",
-                f"{error['class']}, {error['file']}:{error['line']}",
-            )
-        )
-
-    def suspend(self) -> None:
-        body, developer = self.world["lin-body"], self.world["li-developer"]
-        case = self.cases[0]
-        sleeper = {
-            "language": "python",
-            "entry": "sleep.py",
-            "code": {"sleep.py": "import time\ntime.sleep(600)\n"},
-            "outputs": [{"path": "never.csv", "kind": "table"}],
-        }
-        job = developer.create("job", self._job(case, sleeper))["id"]
-        developer.wait("job", job, {"running"})
-        before = datetime.now(UTC)
-        body.act("agreement", "ag-demo", "suspend", {"reason": "发现隐患，暂停供给"})
-        developer.wait("job", job, {"killed"}, 10)
-        took = (datetime.now(UTC) - before).total_seconds()
-        self.ledger.facts.append(("暂停到作业记为终止 / suspension to job marked killed", f"{took:.1f} s"))
-        self._refusal(
-            "暂停期间提交作业",
-            "a job during the suspension",
-            lambda: developer.create("job", self._job(case, case.data.job)),
-        )
-        body.act("agreement", "ag-demo", "resume", {"reason": "整改已核验"})
-
-    def end(self) -> None:
-        body, operator = self.world["lin-body"], self.world["zhao-operator"]
-        body.act("agreement", "ag-demo", "terminate", {"ground": "期满", "law": "GD 39(一)"})
-        operator.act("agreement", "ag-demo", "hand_over", {"reason": "交接完毕"})
-        while True:
-            agreement = body.get("/v1/agreement/ag-demo")
-            certificate = agreement["status"].get("certify")
-            if certificate:
-                break
-        removed = sum(item["bytes"] for item in certificate["removed"])
-        self.ledger.facts.append(
-            (
-                "删除证明：文件、字节、密钥、剩余 / deletion: files, bytes, keys, left",
-                f"{len(certificate['removed'])}, {removed:,}, "
-                f"{certificate['keys_destroyed']}, {certificate['left']}",
-            )
-        )
-        body.act("agreement", "ag-demo", "verify_deletion")
-        sealed = body.wait("agreement", "ag-demo", {"terminated"})
-        body.act("agreement", "ag-demo", "close", {"receipt": "终止备案 2026-1"})
-        seal = sealed["status"]["seal_logs"]
-        self.ledger.facts.append(("日志保存至少到 / log kept at least until", seal["purge_not_before"]))
-
-    def audit(self) -> None:
-        auditor = self.world["xu-auditor"]
-        bundle = self.space.folder / "audit.tar"
-        bundle.write_bytes(auditor.call("GET", "/v1/audit/bundle").content)
-        checkpoint = self.space.folder / "checkpoint.txt"
-        checkpoint.write_text(auditor.call("GET", "/public/checkpoint").text)
-        self.space.run("audit", "verify", str(bundle), "--checkpoint", str(checkpoint))
-        changed = bytearray(bundle.read_bytes())
-        position = changed.index(b'"release"')
-        changed[position + 1] ^= 1
-        tampered = self.space.folder / "audit-tampered.tar"
-        tampered.write_bytes(changed)
-        self.space.run("audit", "verify", str(tampered), "--checkpoint", str(checkpoint), ok=(1,))
-        entries = auditor.get("/v1/audit", limit=1000)
-        refused = sum(1 for entry in entries if entry["outcome"] == "refused")
-        self.ledger.facts.append(
-            (
-                "审计记录（拒绝），改一字节即发现 / log entries (refused), verified; a change is found",
-                f"{len(entries)} ({refused})",
-            )
-        )
 
     # --- how
 
@@ -451,7 +272,8 @@ class Story:
         points: list[str] = told["value"]
         return points
 
-    def _job(self, case: Case, what: dict[str, Any]) -> dict[str, Any]:
+    def job(self, case: Case, what: dict[str, Any]) -> dict[str, Any]:
+        """The specification of a developer's job over the primary product."""
         return {
             "scenario": case.scenario,
             "purpose": case.purpose,
@@ -461,12 +283,14 @@ class Story:
             **what,
         }
 
-    def _finished(self, job: str) -> None:
+    def finished(self, job: str) -> None:
+        """Wait for a job to end well; anything else is a defect of the demonstration."""
         done = self.world["li-developer"].wait("job", job, {"quarantined", "failed", "denied"})
         if done["state"] != "quarantined":
             raise RuntimeError(f"job {job} {done['state']}: {done['status']}")
 
-    def _propose(self, case: Case, job: str, title: str) -> str:
+    def propose(self, case: Case, job: str, title: str) -> str:
+        """Ask for the egress of a job's outputs; gives the request's id."""
         spec = {
             "job": job,
             "title": title,
@@ -477,27 +301,13 @@ class Story:
         request: str = self.world["li-developer"].create("egress-request", spec)["id"]
         return request
 
-    def _checked(self, request: str) -> str:
+    def checked(self, request: str) -> str:
+        """The state in which the check leaves a request."""
         states = {"human_review", "auto_rejected", "held_cross_border"}
         state: str = self.world["li-developer"].wait("egress-request", request, states)["state"]
         return state
 
-    def _attack(self, case: Case, zh: str, en: str, what: dict[str, Any], columns: list[str]) -> None:
-        """A hostile job over raw data; its output must end as ``auto_rejected``."""
-        spec = self._job(case, what)
-        granted = [column for column in columns if column in case.data.columns]
-        spec["inputs"] = [{"name": case.data.table, "entry": case.entry, "columns": granted}]
-        job = self.world["li-developer"].create("job", spec)["id"]
-        self._finished(job)
-        request = self._propose(case, job, zh)
-        state = self._checked(request)
-        if state != "auto_rejected":
-            raise RuntimeError(f"{en}: {state}, must be auto_rejected")
-        seen = self.world["li-developer"].get(f"/v1/egress-request/{request}")
-        rules = sorted({f["rule"] for f in seen["status"]["check"]["findings"] if f["severity"] == "hard"})
-        self.ledger.refused.append((zh, en, ", ".join(rules)))
-
-    def _refusal(self, zh: str, en: str, attempt: Any) -> None:
+    def refusal(self, zh: str, en: str, attempt: Any) -> None:
         """An attempt that must be refused; its code goes on the last page."""
         try:
             attempt()
