@@ -19,7 +19,7 @@ from sandbox.executor.contract import End, Outcome
 from sandbox.operation.job import JobSpec, Kept
 from sandbox.operation.supply import Snapshot
 from sandbox.registry.anonymity import Anonymity, not_measured
-from sandbox.review.egress_request import CheckResult
+from sandbox.review.request_spec import CheckResult
 from sandbox.task.classes import clean_error
 
 VERDICT_BYTES = 16 << 20

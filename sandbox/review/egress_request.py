@@ -10,9 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Literal
-
-from pydantic import Field as Bound
+from typing import Any
 
 from sandbox.authorisation.affiliation import affiliated
 from sandbox.authorisation.agreement import active
@@ -20,101 +18,25 @@ from sandbox.authorisation.scenario_spec import Cause
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import MACHINE, OPERATING, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
-from sandbox.core.lifecycle import Case, Command, Kind, Model, Policy, State, Transition, World
+from sandbox.core.lifecycle import Case, Command, Kind, Policy, State, Transition, World
 from sandbox.core.records import appended, limited, need, signed
 from sandbox.core.resource import Resource
 from sandbox.egress.messages import RULES
 from sandbox.review import codes  # noqa: F401
+from sandbox.review.request_spec import (
+    Approval,
+    CheckResult,
+    Clearance,
+    Download,
+    EgressSpec,
+    Fixes,
+    Rejection,
+    Released,
+    Verdict,
+)
 
 NAME = "egress-request"
 VERDICTS = ("security", "business_conformity")
-
-
-class EgressSpec(Model):
-    """What is to leave, to whom, where, for what, and as which form of product."""
-
-    job: str
-    title: str = Bound(min_length=2)
-    recipient: str  # organisation
-    recipient_region: str = "CN"
-    purpose: str
-    form: Literal["dataset", "report", "model", "interface", "service"]
-    use_class: Literal["public", "industry"] = "industry"
-    high_risk: bool = False
-
-
-class CheckResult(Model):
-    """What the checker said of the staged files, and the canonical files it wrote."""
-
-    verdict: Literal["no_objection", "hold", "reject"]
-    findings: tuple[dict[str, Any], ...]
-    rules: tuple[dict[str, Any], ...] = ()
-    files: tuple[dict[str, Any], ...]
-    canonical: tuple[dict[str, Any], ...]
-    checker: str
-    seconds: float
-    clauses: tuple[str, ...] = ()
-    isolation: dict[str, Any] = Bound(default_factory=dict)
-    error: str | None = None
-
-
-class PointAnswer(Model):
-    """A person's answer to one review point; ``na`` needs its reason in the note."""
-
-    answer: Literal["pass", "fail", "na"]
-    note: str = ""
-
-
-class Verdict(Model):
-    """One reviewer's verdict; the security verdict carries the form with all points."""
-
-    which: Literal["security", "business_conformity"]
-    verdict: Literal["pass", "fail"]
-    points: dict[str, PointAnswer] = Bound(default_factory=dict)
-    note: str = Bound(min_length=2)
-    no_interest: Literal[True]  # 无利害关系声明
-
-
-class Approval(Model):
-    """The decision; conditions bind the recipient."""
-
-    conditions: tuple[str, ...] = ()
-
-
-class Rejection(Model):
-    """Reason and law."""
-
-    reason: str = Bound(min_length=2)
-    law: str = Bound(min_length=2)
-
-
-class Fixes(Model):
-    """What the submitter has to mend."""
-
-    reasons: tuple[str, ...] = Bound(min_length=1)
-
-
-class Clearance(Model):
-    """The outcome of the outside procedure that the authority holds to be required (F-11)."""
-
-    procedure_ref: str = Bound(min_length=2)
-
-
-class Released(Model):
-    """What the gate made: the package, its product, the token's hash and end."""
-
-    package_sha256: str
-    bytes: int
-    files: tuple[dict[str, Any], ...]
-    token_sha256: str
-    expires_at: datetime
-    checkpoint: str
-
-
-class Download(Model):
-    """The token that the recipient was handed."""
-
-    token: str = Bound(min_length=16)
 
 
 def job_of(case: Case) -> Resource:

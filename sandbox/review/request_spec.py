@@ -1,0 +1,97 @@
+"""What an egress request says, and what its events carry (requirements D.5)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field as Bound
+
+from sandbox.core.lifecycle import Model
+
+
+class EgressSpec(Model):
+    """What is to leave, to whom, where, for what, and as which form of product."""
+
+    job: str
+    title: str = Bound(min_length=2)
+    recipient: str  # organisation
+    recipient_region: str = "CN"
+    purpose: str
+    form: Literal["dataset", "report", "model", "interface", "service"]
+    use_class: Literal["public", "industry"] = "industry"
+    high_risk: bool = False
+
+
+class CheckResult(Model):
+    """What the checker said of the staged files, and the canonical files it wrote."""
+
+    verdict: Literal["no_objection", "hold", "reject"]
+    findings: tuple[dict[str, Any], ...]
+    rules: tuple[dict[str, Any], ...] = ()
+    files: tuple[dict[str, Any], ...]
+    canonical: tuple[dict[str, Any], ...]
+    checker: str
+    seconds: float
+    clauses: tuple[str, ...] = ()
+    isolation: dict[str, Any] = Bound(default_factory=dict)
+    error: str | None = None
+
+
+class PointAnswer(Model):
+    """A person's answer to one review point; ``na`` needs its reason in the note."""
+
+    answer: Literal["pass", "fail", "na"]
+    note: str = ""
+
+
+class Verdict(Model):
+    """One reviewer's verdict; the security verdict carries the form with all points."""
+
+    which: Literal["security", "business_conformity"]
+    verdict: Literal["pass", "fail"]
+    points: dict[str, PointAnswer] = Bound(default_factory=dict)
+    note: str = Bound(min_length=2)
+    no_interest: Literal[True]  # 无利害关系声明
+
+
+class Approval(Model):
+    """The decision; conditions bind the recipient."""
+
+    conditions: tuple[str, ...] = ()
+
+
+class Rejection(Model):
+    """Reason and law."""
+
+    reason: str = Bound(min_length=2)
+    law: str = Bound(min_length=2)
+
+
+class Fixes(Model):
+    """What the submitter has to mend."""
+
+    reasons: tuple[str, ...] = Bound(min_length=1)
+
+
+class Clearance(Model):
+    """The outcome of the outside procedure that the authority holds to be required (F-11)."""
+
+    procedure_ref: str = Bound(min_length=2)
+
+
+class Released(Model):
+    """What the gate made: the package, its product, the token's hash and end."""
+
+    package_sha256: str
+    bytes: int
+    files: tuple[dict[str, Any], ...]
+    token_sha256: str
+    expires_at: datetime
+    checkpoint: str
+
+
+class Download(Model):
+    """The token that the recipient was handed."""
+
+    token: str = Bound(min_length=16)
