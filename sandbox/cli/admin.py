@@ -6,13 +6,17 @@ import logging
 import os
 import signal
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from sandbox.cli.client import Client
+
+if TYPE_CHECKING:
+    from sandbox.executor.contract import Guarantees
+    from sandbox.executor.survey import Need
 
 app = typer.Typer()
 account = typer.Typer(no_args_is_help=True, help="账户 / accounts")
@@ -51,7 +55,7 @@ def worker() -> None:
     """启动执行服务：作业、检查、放行、对账 / run the work: jobs, checks, releases, reconciliation."""
     from sandbox.control.space import Settings, Space
     from sandbox.engine.durable import DurableEngine
-    from sandbox.executor.docker import DockerExecutor
+    from sandbox.executor.choose import executor_for
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s")
     settings = Settings.from_env()
@@ -59,7 +63,7 @@ def worker() -> None:
     space = Space(settings, engine=engine)
     space.places.vault.hold()  # before any work: what rests is readable, or nothing starts
     space.announce()
-    work, reconciler = space.worker(DockerExecutor(space.places.tasks))
+    work, reconciler = space.worker(executor_for(space.places.tasks))
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -81,17 +85,50 @@ def doctor(lang: Annotated[str | None, typer.Option("--lang", help="zh | en")] =
     """这台机器能保证什么 / what this machine guarantees, with the mend for what it does not."""
     from sandbox.cli.language import language
     from sandbox.control.space import Settings
+    from sandbox.executor.choose import wanted
     from sandbox.executor.doctor import examine
+    from sandbox.executor.survey import survey
+    from sandbox.policy.load import load_profile
 
     chinese = language(lang) == "zh"
     words = ("保证", "现状", "办法") if chinese else ("guarantee", "found", "mend")
     table = Table("", *words)
-    found = examine(Settings.from_env().home / "doctor")
+    settings = Settings.from_env()
+    found = examine(settings.home / "doctor")
     for row in found:
         mend = "" if row.ok else (row.mend_zh if chinese else row.mend_en)
         table.add_row("✓" if row.ok else "✗", row.zh if chinese else row.en, row.found, mend)
     Console().print(table)
-    raise typer.Exit(0 if all(row.ok for row in found) else 1)
+    policy = load_profile(settings.profile)
+    given, needs = survey(policy, settings.home / "doctor")
+    for printed in guarantee_tables(given, needs, policy.id, chinese=chinese):
+        Console().print(printed)
+    served = all(need.ok for need in needs if need.executor == wanted())
+    raise typer.Exit(0 if served and all(row.ok for row in found) else 1)
+
+
+def guarantee_tables(
+    given: list[Guarantees], needs: list[Need], policy: str, *, chinese: bool
+) -> tuple[Table, Table]:
+    """What each executor gives here, and which levels of data that is enough for."""
+    from sandbox.policy.isolation import GRADES
+
+    words = ("执行器", "保证", "程度", "依据") if chinese else ("executor", "guarantee", "grade", "read off")
+    gives = Table(*words, title="各执行器的保证" if chinese else "what each executor guarantees here")
+    for one in given:
+        for name, grade in one.grades.items():
+            meaning = next(row for row in GRADES[name] if row.name == grade)
+            told = f"{grade} · {meaning.zh if chinese else meaning.en}"
+            gives.add_row(f"{one.executor} ({one.runtime})", name, told, one.found.get(name, ""))
+    zh, en = ("", "级别", "需要", "执行器", "缺", "办法"), ("", "level", "needs", "executor", "lacks", "mend")
+    heads = zh if chinese else en
+    title = f"{policy} 对各级数据的要求" if chinese else f"what {policy} needs for each level of data"
+    lacks = Table(*heads, title=title)
+    for need in needs:
+        gap = "" if need.ok else f"{need.guarantee}: {need.given} < {need.needed}"
+        mend = need.mend_zh if chinese else need.mend_en
+        lacks.add_row("✓" if need.ok else "✗", need.level, need.needs, need.executor, gap, mend)
+    return gives, lacks
 
 
 @account.command(name="open")

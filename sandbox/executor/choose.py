@@ -16,12 +16,17 @@ KINDS: dict[str, Callable[[Path], DockerExecutor | BubblewrapExecutor]] = {
 }
 
 
-def executor_for(root: Path, name: str | None = None) -> DockerExecutor | BubblewrapExecutor:
-    """The executor ``name`` (by default that of ``SANDBOX_EXECUTOR``, else docker) for tasks below ``root``.
+def wanted(name: str | None = None) -> str:
+    """``name``, by default what ``SANDBOX_EXECUTOR`` says, else docker.
 
-    EXECUTOR_UNKNOWN for any other name: nothing is fallen back to.
+    EXECUTOR_UNKNOWN if there is no such executor: nothing is fallen back to.
     """
-    wanted = name or os.environ.get("SANDBOX_EXECUTOR") or "docker"
-    if wanted not in KINDS:
-        raise fail("EXECUTOR_UNKNOWN", name=wanted, known=", ".join(KINDS))
-    return KINDS[wanted](root)
+    asked = name or os.environ.get("SANDBOX_EXECUTOR") or "docker"
+    if asked not in KINDS:
+        raise fail("EXECUTOR_UNKNOWN", name=asked, known=", ".join(KINDS))
+    return asked
+
+
+def executor_for(root: Path, name: str | None = None) -> DockerExecutor | BubblewrapExecutor:
+    """The executor that is ``wanted`` for tasks below ``root``."""
+    return KINDS[wanted(name)](root)

@@ -1,7 +1,7 @@
 """What this machine can guarantee, row by row, and how to mend what it cannot.
 
-The last row runs a container with the full profile: what it says was seen from within the kernel, not
-only read from the engine's description of itself.
+The last row runs a task with the full profile: what it says was seen from within the kernel, not only read
+from an executor's description of itself. What the policy needs for each level of data: ``survey``.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError
-from sandbox.executor.contract import Limits, Task, TaskKind
+from sandbox.executor import cgroups, guarantees, syscalls
+from sandbox.executor.bubblewrap import BubblewrapExecutor
+from sandbox.executor.choose import wanted
+from sandbox.executor.contract import Executor, Limits, Task, TaskKind
 from sandbox.executor.docker import DEFAULT_ENGINE, DockerExecutor, calls
 
 LEAST_MEMORY = 4 << 30
 LEAST_DISK = 10 << 30
-_ENGINE_MEND = (
+ENGINE_MEND = (
     "运行 scripts/engine start（配置见该脚本）",
     "run scripts/engine start (it holds the configuration)",
 )
+AS_ROOT = ("以 root 运行 worker", "run the worker as root")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class _Check:
     zh: str
     en: str
     look: Callable[[_Machine], tuple[bool, str]]
-    mend: tuple[str, str] = _ENGINE_MEND
+    mend: tuple[str, str] = ENGINE_MEND
 
 
 def _flag(key: str) -> Callable[[_Machine], tuple[bool, str]]:
@@ -90,18 +94,30 @@ def _bridge(machine: _Machine) -> tuple[bool, str]:
     return bool(machine.networks) and "bridge" not in machine.networks, ", ".join(machine.networks) or "-"
 
 
-CHECKS = (
+def _bounded() -> tuple[bool, str]:
+    usable = cgroups.usable()
+    return set(usable) == set(cgroups.CONTROLLERS), ", ".join(usable) or "-"
+
+
+def _compiled() -> tuple[bool, str]:
+    try:
+        return True, f"{syscalls.LIBRARY}: {len(syscalls.program()) // 8}"
+    except SandboxError as error:
+        return False, str(error.details["missing"])
+
+
+def _namespaces() -> tuple[bool, str]:
+    why = guarantees.tried()
+    return not why, why or "bwrap --unshare-all --disable-userns"
+
+
+COMMON = (
     _Check(
         "platform", "x86_64 Linux", "x86_64 Linux",
         lambda _: (platform.system() == "Linux" and platform.machine() == "x86_64",
                    f"{platform.system()} {platform.machine()}"),
         ("换用 x86_64 Linux 主机：系统调用白名单只为它编写",
          "use an x86_64 Linux host: the system-call list is written for it"),
-    ),
-    _Check(
-        "root", "以 root 运行（挂载需要）", "runs as root (mounts need it)",
-        lambda _: (os.geteuid() == 0, f"uid {os.geteuid()}"),
-        ("以 root 运行 worker", "run the worker as root"),
     ),
     _Check(
         "memory", "内存不少于 4 GiB", "at least 4 GiB of memory",
@@ -115,6 +131,12 @@ CHECKS = (
     _Check(
         "disk", "任务目录可用空间不少于 10 GiB", "at least 10 GiB free for the tasks' folder",
         _disk, ("清理磁盘或换用更大的分区", "free space or use a larger file system"),
+    ),
+)  # fmt: skip
+DOCKER = (
+    _Check(
+        "root", "以 root 运行（挂载需要）", "runs as root (mounts need it)",
+        lambda _: (os.geteuid() == 0, f"uid {os.geteuid()}"), AS_ROOT,
     ),
     _Check(
         "engine", "容器引擎有应答", "the container engine answers",
@@ -135,12 +157,36 @@ CHECKS = (
 )  # fmt: skip
 
 
-def _probe(root: Path, engine: str) -> tuple[bool, str]:
-    """Run a container with the full profile; (whether all held, what was missing)."""
-    executor = _Prober(root, engine)
+BUBBLEWRAP = (
+    _Check(
+        "bubblewrap", "bubblewrap 已安装", "bubblewrap is installed",
+        lambda _: (shutil.which("bwrap") is not None, shutil.which("bwrap") or "-"),
+        ("apt-get install bubblewrap，或运行 scripts/setup",
+         "apt-get install bubblewrap, or run scripts/setup"),
+    ),
+    _Check(
+        "namespaces", "可新建全部命名空间", "every namespace can be made new", lambda _: _namespaces(),
+        ("允许非特权用户命名空间：sysctl user.max_user_namespaces=10000；主机禁用时改用容器引擎",
+         "allow user namespaces: sysctl user.max_user_namespaces=10000; if the host forbids it, use docker"),
+    ),
+    _Check(
+        "seccomp", "系统调用过滤", "system-call filter", lambda _: _compiled(),
+        ("apt-get install libseccomp2", "apt-get install libseccomp2"),
+    ),
+    _Check(
+        "cgroups", "内存、进程数、处理器由内核限制", "memory, processes, processors bounded by the kernel",
+        lambda _: _bounded(),
+        ("以 root 运行 worker，或由 root 新建各控制组层级的 sandbox 目录并交给该用户",
+         "run the worker as root, or have root make a folder sandbox in each control-group hierarchy for it"),
+    ),
+)  # fmt: skip
+
+
+def _probe(executor: Executor) -> tuple[bool, str]:
+    """Run a task with the full profile; (whether all held, what was missing)."""
     task = f"doctor-{uuid.uuid4().hex[:12]}"
     try:
-        limits = Limits(seconds=30, memory_bytes=128 << 20, output_bytes=1 << 20, tmp_bytes=1 << 20)
+        limits = Limits(seconds=30, memory_bytes=256 << 20, output_bytes=1 << 20, tmp_bytes=1 << 20)
         outcome = executor.run(Task(task, TaskKind.JOB, executor.image("sql"), {}, limits=limits))
     except SandboxError as error:
         return False, f"{error.code} {error.details.get('missing', '')}".strip()
@@ -150,29 +196,29 @@ def _probe(root: Path, engine: str) -> tuple[bool, str]:
     return outcome.isolation["kernel"] == {"observed": True}, outcome.end
 
 
-class _Prober(DockerExecutor):
-    # Long enough for the kernel to be asked about it, and nothing else.
-    entry = ("python3", "-I", "-c", "import time; time.sleep(1)")
+def examine(root: Path, engine: str | None = None, executor: str | None = None) -> list[Health]:
+    """Every row for tasks below ``root`` by the executor that is wanted (``SANDBOX_EXECUTOR``), by default
+    docker with the engine at ``engine``; raises nothing but EXECUTOR_UNKNOWN.
 
-
-def examine(root: Path, engine: str | None = None) -> list[Health]:
-    """Every row for the engine at ``engine`` and tasks below ``root``; raises nothing.
-
-    Takes about two seconds: it runs one container.
+    Takes a few seconds: it runs one task.
     """
+    name = wanted(executor)
     address = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
     info: dict[str, Any] = {}
     networks: list[str] = []
-    with suppress(SandboxError), calls(address) as api:  # if it does not answer, the row "engine" says so
-        info = api.info()
-        networks = sorted(network["Name"] for network in api.networks())
+    if name == "docker":
+        with suppress(SandboxError), calls(address) as api:  # if it does not answer, the row "engine" says so
+            info = api.info()
+            networks = sorted(network["Name"] for network in api.networks())
     machine = _Machine(info, networks, root)
-    found = [(check, *check.look(machine)) for check in CHECKS]
+    checks, maker = BY_NAME[name]
+    found = [(check, *check.look(machine)) for check in (*COMMON, *checks)]
+    there = bool(info) or name != "docker"
     probe = _Check(
         "probe",
-        "实测：以完整配置运行容器",
-        "measured: a container with the full profile",
-        lambda _: _probe(root, address) if info else (False, "-"),
+        "实测：以完整配置运行任务",
+        "measured: a task with the full profile",
+        lambda _: _probe(maker(root, address)) if there else (False, "-"),
         ("运行 make setup 重建引擎与镜像", "run make setup to rebuild engine and images"),
     )
     found.append((probe, *probe.look(machine)))
@@ -180,3 +226,9 @@ def examine(root: Path, engine: str | None = None) -> list[Health]:
         Health(check.name, check.zh, check.en, ok, text, *(("", "") if ok else check.mend))
         for check, ok, text in found
     ]
+
+
+BY_NAME: dict[str, tuple[tuple[_Check, ...], Callable[[Path, str], Executor]]] = {
+    "docker": (DOCKER, DockerExecutor),
+    "bubblewrap": (BUBBLEWRAP, lambda root, _: BubblewrapExecutor(root)),
+}

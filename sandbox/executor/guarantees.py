@@ -43,7 +43,7 @@ def docker_guarantees(info: Mapping[str, Any], runtime: str = DEFAULT_RUNTIME) -
     options = [option.split(",")[0] for option in info.get("SecurityOptions") or []]
     bounds = {key: bool(info.get(key)) for key in ("MemoryLimit", "SwapLimit", "PidsLimit", "CpuCfsQuota")}
     absent = sorted(key for key, there in bounds.items() if not there)
-    verified = "每个容器都核对 / verified for each container"
+    verified = "inspect, /proc"  # of each container, before its task is shown to it
     return Guarantees(
         "docker",
         runtime,
@@ -68,7 +68,7 @@ def docker_guarantees(info: Mapping[str, Any], runtime: str = DEFAULT_RUNTIME) -
     )
 
 
-def _tried() -> str:
+def tried() -> str:
     """Why no sandbox can be made here; "" if one was."""
     program = shutil.which("bwrap")
     if program is None:
@@ -95,7 +95,7 @@ def bubblewrap_guarantees(runtime: str = DEFAULT_RUNTIME) -> Guarantees:
     kernel of its own is not there: ISOLATION_UNAVAILABLE."""
     if KERNEL_OF.get(runtime) != "shared":
         raise fail("ISOLATION_UNAVAILABLE", missing=f"runtime {runtime}")
-    if why := _tried():
+    if why := tried():
         return none_of("bubblewrap", runtime, why)
     try:
         syscalls.program()
