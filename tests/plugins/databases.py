@@ -76,9 +76,9 @@ def _die_with_us() -> None:
     ctypes.CDLL(None).prctl(1, signal.SIGINT)  # PR_SET_PDEATHSIG
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[Server]:
-    """A PostgreSQL server for this test run."""
+@contextlib.contextmanager
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server of one's own, from the distribution's package, ended and removed afterwards."""
     binaries, who = _binaries(), _unprivileged()
     # not pytest's folder: that one is closed to other users, and a socket's path has 107 bytes at most
     folder = Path(tempfile.mkdtemp(prefix="sbx-pg-"))
@@ -111,6 +111,13 @@ def postgresql_server() -> Iterator[Server]:
         stack.callback(process.send_signal, signal.SIGINT)
         server = Server(folder, "sandbox")
         _wait(server, process, log)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Server]:
+    """A PostgreSQL server for this test run."""
+    with postgresql() as server:
         yield server
 
 
