@@ -129,7 +129,7 @@ def _asked(ask: Callable[[], Any]) -> Any:
         except SandboxError as error:
             if error.code == "EXISTS":  # asked before the server died
                 return None
-            if error.code not in ("UNREACHABLE", "INTERNAL"):
+            if error.code not in ("SERVER_UNREACHABLE", "INTERNAL"):
                 raise
             time.sleep(0.1)
 

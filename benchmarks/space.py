@@ -1,4 +1,4 @@
-"""A space to measure: real server and worker, a small register, a scenario for each developer organisation."""
+"""A space to measure: real server and worker, a small register, a scenario for each organisation."""
 
 from __future__ import annotations
 
