@@ -15,7 +15,7 @@ from sandbox.core.errors import Invalid, SandboxError
 MODULES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "resources": (
         {},
-        ("apply", "get", "describe", "do", "wait", "supply", "take", "lineage", "catalogue"),
+        ("apply", "get", "describe", "do", "wait", "supply", "take", "log", "lineage", "catalogue"),
     ),
     "admin": ({"account": "account"}, ("init", "serve", "worker", "doctor")),
     "demo": ({}, ("demo",)),
