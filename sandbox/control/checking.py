@@ -62,6 +62,7 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
         inputs=tuple(inputs),
         limits=means.limits(),
         labels={"sandbox.ref": request.ref, "sandbox.agreement": agreement.id},
+        level=means.level_behind(job),
     )
 
 

@@ -22,6 +22,7 @@ from sandbox.store.blobs import Blobs
 
 TRANSITION_RACE = frozenset({"STATE", "STALE", "NOT_FOUND"})
 # how a task's id ends -> the kind of resource that it is for; before that stands the resource's id
+MOST = 4  # the highest level of a field
 TASK_ID = re.compile(
     r"(?P<id>.+)-(?:a\d+-(?P<job>run)|v[0-9a-f]{32}(?P<scenario>)|(?P<supply>ingest)|(?P<request>check))"
 )
@@ -86,6 +87,15 @@ class Means:
         for key, value in agreement.spec["egress_rules"].items():
             values[key] = TIGHTENED[key](values[key], value)
         return values
+
+    def level(self, *entries: Resource) -> int:
+        """The highest level of any field of these catalogue entries: what the isolation must be fit for. An
+        ungraded field counts as the most sensitive."""
+        return max((field["level"] or MOST for one in entries for field in one.spec["fields"]), default=MOST)
+
+    def level_behind(self, job: Resource) -> int:
+        """The same for everything that a job's inputs come from, as it is graded now."""
+        return self.level(*(self.need("catalogue-entry", id) for id in job.status["lineage"]["entries"]))
 
     def labels(self, job: Resource) -> dict[str, str]:
         """What a job's task is found by."""

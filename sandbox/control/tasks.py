@@ -13,7 +13,7 @@ from sandbox.desensitize.recipe import validate_recipe
 from sandbox.executor.contract import Input, Outcome, Task, TaskKind
 from sandbox.operation.job import JobSpec
 
-IMAGES = ("check", "job")
+IMAGES = ("check", "sql", "python")
 
 
 def ingest_task(means: Means, supply: Resource) -> Task:
@@ -37,6 +37,7 @@ def ingest_task(means: Means, supply: Resource) -> Task:
         inputs=(Input("data", delivered),),
         limits=means.limits(),
         labels={"sandbox.ref": supply.ref},
+        level=means.level(entry),
     )
 
 
@@ -83,6 +84,7 @@ def granted_view(means: Means, job: Resource) -> Outcome:
             ),
             limits=means.limits(),
             labels={"sandbox.ref": f"scenario/{spec.scenario}", "sandbox.agreement": job.labels["agreement"]},
+            level=means.level_behind(job),
         )
     )
 
@@ -99,7 +101,7 @@ def code_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task
     return Task(
         id=name,
         kind=TaskKind.JOB,
-        image=means.executor.image("job"),
+        image=means.executor.image(spec.language),
         params={
             "language": spec.language,
             "entry": spec.entry,
@@ -113,6 +115,7 @@ def code_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task
         ),
         limits=means.limits(spec),
         labels=means.labels(job),
+        level=means.level_behind(job),
     )
 
 
@@ -147,4 +150,5 @@ def recipe_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Ta
         inputs=(Input("data", view.files / f"{table.name}.parquet"),),
         limits=means.limits(spec),
         labels=means.labels(job),
+        level=means.level_behind(job),
     )
