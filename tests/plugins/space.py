@@ -511,6 +511,10 @@ class Scene:
             self.space.gate.release(id)
         return self.get("egress-request", id)
 
+    def product_spec(self, id: str) -> dict[str, Any]:
+        """A product's specification as a person may send it: without what the machine measures."""
+        return {key: value for key, value in self.get("product", id).spec.items() if key != "anonymity"}
+
     def product_of(self, request: str) -> Resource:
         """The level-2 product of an egress request."""
         with self.store.read() as reader:

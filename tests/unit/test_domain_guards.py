@@ -835,13 +835,13 @@ def guesses_a_token(s: Scene) -> Attempt:
 
 @case("product", "reviewed", "NOT_REVIEWED")
 def makes_a_product_by_hand(s: Scene) -> Attempt:
-    spec = {**s.get("product", "pr-a").spec, "level": 2, "request": "eg-none"}
+    spec = {**s.product_spec("pr-a"), "level": 2, "request": "eg-none"}
     return create(s, "developer", "product", spec)
 
 
 @case("product", "reviewed", "NOT_REVIEWED")
 def makes_a_primary_product_by_hand(s: Scene) -> Attempt:
-    return create(s, "operator", "product", s.get("product", "pr-a").spec)
+    return create(s, "operator", "product", s.product_spec("pr-a"))
 
 
 @case("product", "own", "NOT_YOURS")
