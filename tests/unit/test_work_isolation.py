@@ -1,0 +1,66 @@
+"""The control plane asks, before each task, for the isolation that the policy needs for its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox.control.means import MOST, Means
+from sandbox.core.errors import SandboxError
+from sandbox.executor.contract import End, Task, TaskKind
+from sandbox.executor.stub import StubExecutor
+from sandbox.policy.load import load_profile
+
+
+def means(tmp_path: Path, **plays: str) -> tuple[Means, StubExecutor]:
+    """The means of a space whose executor guarantees less than everything: ``plays``."""
+    executor = StubExecutor(tmp_path, {TaskKind.VIEW: lambda params, inputs, out: {}})
+    executor.plays |= plays
+    control: Any = SimpleNamespace(policy=load_profile("national"))
+    rest: Any = None
+    return Means(control, executor, rest, rest, rest), executor
+
+
+def view(executor: StubExecutor, level: int) -> Task:
+    """A task over data of that level."""
+    return Task(f"view-{level}", TaskKind.VIEW, executor.image("check"), {}, level=level)
+
+
+def test_a_task_over_data_that_the_machine_is_not_fit_for_does_not_run(tmp_path: Path) -> None:
+    made, executor = means(tmp_path, limits="watched", user="shared")
+    assert made.run(view(executor, 1)).end is End.SUCCEEDED
+    for level, missing in ((2, "limits"), (3, "limits: watched < enforced, user: shared < own"), (4, "user")):
+        with pytest.raises(SandboxError) as caught:
+            made.run(view(executor, level))
+        assert caught.value.code == "ISOLATION_UNAVAILABLE"
+        assert missing in caught.value.details["missing"]
+    assert [task.id for task in executor.tasks] == ["view-1"]
+    assert executor.known() == ["view-1"]
+
+
+def test_the_runtime_is_that_of_the_policy(tmp_path: Path) -> None:
+    made, executor = means(tmp_path)
+    values = {
+        "isolation.needed": {level: {"kernel": "interposed"} for level in "1234"},
+        "isolation.runtime": dict.fromkeys("1234", "runsc"),
+    }
+    policy: Any = SimpleNamespace(id="x", get=values.__getitem__)
+    made.control.policy = policy
+    made.run(view(executor, 4))
+    assert [task.runtime for task in executor.tasks] == ["runsc"]
+
+
+def entry(*levels: int | None) -> Any:
+    """A catalogue entry with fields of these levels."""
+    return SimpleNamespace(spec={"fields": [{"level": level} for level in levels]})
+
+
+def test_the_level_is_that_of_the_most_sensitive_field(tmp_path: Path) -> None:
+    made, _ = means(tmp_path)
+    assert made.level(entry(1, 2), entry(3, 1)) == 3
+    assert made.level(entry(1, None)) == MOST == 4
+    assert made.level() == MOST
+    assert Task("x", TaskKind.JOB, "", {}).level == MOST
