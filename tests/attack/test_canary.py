@@ -228,6 +228,7 @@ def routes() -> list[str]:
 SPACE: Any = type("Nothing", (), {"control": None, "gate": None, "places": None})  # listed, not called
 
 
+@pytest.mark.requirement("R-117")
 def test_no_get_route_tells_it_to_a_developer(
     live: Live, jobs: dict[str, Resource], canaries: frozenset[bytes]
 ) -> None:
@@ -251,6 +252,7 @@ def test_no_get_route_tells_it_to_a_developer(
         assert b"LOG_SEALED" in answers[f"/v1/job/{job.id}/log"]
         shown = json.loads(answers[f"/v1/job/{job.id}"])
         assert set(shown["status"]) <= {"outcome", "outputs"}
+        assert shown["status"]["outcome"]["end"] in ("ok", "failed")
         assert set(shown["status"]["outcome"]) == {
             "end", "exit", "signal", "limit", "error", "duration", "log",
         }  # fmt: skip
