@@ -87,11 +87,10 @@ class Groups:
 
     def make(self, limits: Limits) -> None:
         """Make them with their limits. OSError if the kernel refuses one."""
+        if _unified() and self.controllers:
+            self._delegate(CGROUPS / _PARENT)
         for controller in self.controllers:
-            parent = _top(controller) / _PARENT
-            if _unified():
-                self._delegate(parent)
-            folder = parent / self.name
+            folder = _top(controller) / _PARENT / self.name
             folder.mkdir(parents=True, exist_ok=True)
             for file, content, needed in _settings(controller, limits, self.spare_pids):
                 if needed or (folder / file).exists():
