@@ -181,13 +181,15 @@ class Vault:
         with self._alone(), self._deciding():
             self._ready.clear()
             self._unlocked = False
-            if self.volume.detach() or not self.volume.attached():
+            if not self.volume.attached():
                 return
-            policies = [self._policy(workspace) for workspace in self.records.names()]
-            policies.append(self._policy_at(self.root / SCRATCH))
-            busy = [one for one in policies if one and not fscrypt.remove(self.root, one)]
+            # not by the unmount alone: a process with mounts of its own would keep the keys alive
+            known = [self._policy(workspace) for workspace in self.records.names()]
+            busy = [one for one in known if one and not fscrypt.remove(self.root, one)]
             if busy:
                 raise fail("VAULT_IN_USE", what=f"{len(busy)}")
+            if not self.volume.detach() and (found := self._policy_at(self.root / SCRATCH)):
+                fscrypt.remove(self.root, found)
 
     def status(self) -> dict[str, State]:
         """Every workspace that has a key or a folder, and how it stands. Opens nothing."""
