@@ -18,6 +18,8 @@ from sandbox.egress.checks import (
     opaque,
     overlap,
     passages,
+    recoverable,
+    tokens,
     unexplained,
 )
 from sandbox.egress.checks.base import Check
@@ -33,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     identifiers.CHECK,
     fragments.CHECK,
     cells.CHECK,
+    recoverable.CHECK,
     magnitudes.CHECK,
     differencing.CHECK,
     border.CHECK,
@@ -40,5 +43,6 @@ CHECKS: tuple[Check, ...] = (
     formats.CHECK,
     hazards.CHECK,
     hashes.CHECK,
+    tokens.CHECK,
     unexplained.CHECK,
 )

@@ -1,4 +1,4 @@
-"""Cells of tables on entities: thresholds, zeros, unconfirmed counts, suppressions that totals undo."""
+"""Cells of tables on entities: thresholds, zeros, unconfirmed counts."""
 
 from __future__ import annotations
 
@@ -50,36 +50,6 @@ def _stated(
     return None
 
 
-def recoverable(shape: Shape, hidden: pl.Series) -> int:
-    """How many hidden cells follow by subtraction along one dimension, repeated until nothing follows."""
-    keys = list(shape.dims)
-    cells = {
-        tuple("*" if v is None or MARGIN.fullmatch(str(v)) else str(v) for v in row): int(n or 0)
-        for row, n in zip(shape.frame.select(keys).iter_rows(), shape.n, strict=True)
-    }
-    order = list(cells)
-    if len(order) != shape.frame.height:
-        return 0
-    unknown = {cell for cell, blank in zip(order, hidden, strict=True) if blank}
-    total = len(unknown)
-    changed = True
-    while changed and unknown:
-        changed = False
-        for position in range(len(keys)):
-            groups: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
-            for cell in order:
-                groups.setdefault((*cell[:position], *cell[position + 1 :]), []).append(cell)
-            for group in groups.values():
-                margin = [cell for cell in group if cell[position] == "*"]
-                parts = [cell for cell in group if cell[position] != "*"]
-                missing = [cell for cell in group if cell in unknown]
-                complete = bool(margin) and sum(cells[c] for c in parts) == cells[margin[0]]
-                if complete and len(missing) == 1:
-                    unknown.discard(missing[0])
-                    changed = True
-    return total - len(unknown)
-
-
 def _concentrated(shape: Shape) -> pl.Series:
     """Rows that hold all entities of their group while the sensitive dimension has other values."""
     result = pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
@@ -109,10 +79,6 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
     if bool(zero.any()):
         evidence = {"count": int(zero.sum()), "rows": _rows(zero)}
         yield finding("ZERO_CELL", document.shown, table.part, evidence)
-    if bool(hidden.any()) and shape.dims:
-        count = recoverable(shape, hidden)
-        if count:
-            yield finding("RECOVERABLE", document.shown, table.part, {"count": count})
     for k in shape.measures:
         # A cross table or a tree gives its numbers no name: small whole ones may be counts of a part.
         values = shape.numbers(k)
@@ -203,7 +169,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
 
 
 CHECK = Check(
-    ("SMALL_CELL", "ZERO_CELL", "COUNT_MISMATCH", "RECOVERABLE"),
+    ("SMALL_CELL", "ZERO_CELL", "COUNT_MISMATCH"),
     "table",
     run,
     ("egress.min_cell", "egress.min_cell_sensitive"),

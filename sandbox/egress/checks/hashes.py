@@ -1,5 +1,5 @@
-"""Families 2 and 3: digests of raw identifiers, whole or cut, in hex or base64, plain or with a guessable
-salt."""
+"""Families 2 and 3: digests of raw identifiers, whole or cut, in hex, base32 or base64, plain or with a
+guessable salt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -26,6 +27,7 @@ from sandbox.egress.rawdata import RawIndex
 
 _ALGORITHMS = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sm3": 32, "sha384": 48, "sha512": 64}
 _HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{16,128})")
+_BASE32 = re.compile(r"[A-Z2-7]{13,103}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{11,88}={0,2}")
 _PRINTED = re.compile(rb"[\x20-\x7e]+")
 _TEXT = 16  # bytes from which what can be printed is no digest
@@ -68,6 +70,9 @@ def _bytes(text: str) -> bytes | None:
         except (ValueError, binascii.Error):
             return None
         return data if _WINDOW <= len(data) <= 64 else None
+    if _BASE32.fullmatch(text):
+        with suppress(binascii.Error):
+            return base64.b32decode(text + "=" * (-len(text) % 8))
     return None
 
 
