@@ -573,3 +573,19 @@ def test_who_is_no_party_sees_of_an_agreement_what_is_disclosed(api: Api) -> Non
         assert (seen["status"], seen["labels"]) == ({}, {})
     for who in ("body", "operator", "auditor"):
         assert "clauses" in api(who, "GET", "/v1/agreement/ag-a").json()["spec"]
+
+
+@pytest.mark.requirement("R-127")
+def test_anonymised_cannot_be_set(api: Api, granted: Scene) -> None:
+    """Neither with a new product nor with an event of one that is there, whoever asks."""
+    spec = {**granted.get("product", "pr-a").spec, "anonymised": True}
+    before = granted.get("product", "pr-a")
+    for who in ("operator", "developer", "chief", "reviewer"):
+        for path, body in (
+            ("/v1/product", {"spec": spec}),
+            ("/v1/product", {"spec": {"anonymised": True}}),
+            ("/v1/product/pr-a/offer", {"scenario": "sc-a", "anonymised": True}),
+        ):
+            api.refused(403, "MACHINE_ONLY", who, "POST", path, json=body)
+    assert granted.get("product", "pr-a") == before
+    assert before.spec["anonymity"]["verdict"] is False
