@@ -22,6 +22,7 @@ DEFINED_IN = (
     "review/codes.py",
     "incident/rectification.py",
     "control/codes.py",
+    "vault/codes.py",
 )
 
 

@@ -142,3 +142,33 @@ def test_a_destroyed_key_does_not_come_back(places: Places) -> None:
     before = places.key("ag-a", "sc-a", "subject")
     places.destroy("ag-a")
     assert places.key("ag-a", "sc-a", "subject") != before
+
+
+def test_inputs_of_several_keys_are_copied_and_the_most_bytes_are_not(places: Places, tmp_path: Path) -> None:
+    large, _ = places.blobs("ag-a", "sc-a", "raw").take(iter([b"large" * 100]))
+    small, _ = places.blobs("ag-a", "sc-b", "review").take(iter([b"small"]))
+    sources = {
+        "large": places.blobs("ag-a", "sc-a", "raw").path(large),
+        "small": places.blobs("ag-a", "sc-b", "review").path(small),
+    }
+    folder = places.assemble("job-a", "data", sources)
+    assert folder.is_relative_to(places.agreements / "ag-a" / "sc-a")
+    assert (folder / "large").stat().st_ino == sources["large"].stat().st_ino
+    assert (folder / "small").stat().st_ino != sources["small"].stat().st_ino
+    assert (folder / "small").read_bytes() == b"small"
+    assert stat.S_IMODE((folder / "small").stat().st_mode) == 0o644
+    code = places.write("job-a", "code", {"main.py": "x"})
+    assert code.is_relative_to(places.assembled)
+    assert places.assemblies() == ["job-a"]
+    assert places.scenarios() == [("ag-a", "sc-a"), ("ag-a", "sc-b")]
+    places.forget("job-a")
+    assert places.assemblies() == []
+    assert not folder.exists()
+
+
+def test_looking_makes_no_workspace(places: Places) -> None:
+    assert places.blobs("ag-a", "sc-a", "raw").names() == []
+    assert places.inventory("ag-a") == []
+    places.destroy("ag-a")
+    assert places.scenarios() == []
+    assert not (places.agreements / "ag-a").exists()
