@@ -229,7 +229,10 @@ def children(pid: int) -> list[int]:
 
 
 def held_bytes(init: int) -> int:
-    """Bytes of memory that the sandbox holds: its processes, shared pages once, and its folders in memory."""
+    """Bytes of memory that the sandbox holds: its processes, shared pages once, and its folders in memory.
+
+    OSError if a process cannot be looked at: what cannot be watched must not go on.
+    """
     total, waiting = 0, [init]
     while waiting:
         pid = waiting.pop()
@@ -238,8 +241,8 @@ def held_bytes(init: int) -> int:
             for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     total += int(line.split()[1]) << 10
-        except (OSError, ValueError, IndexError):
-            continue  # ended while we looked
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended while we looked; one that may not be looked at is an error
     for name in ("out", "tmp", "shm"):
         told = os.statvfs(STAGE / name)
         total += (told.f_blocks - told.f_bfree) * told.f_frsize

@@ -311,10 +311,16 @@ class Keeper:
             if self.stopped in events:
                 self.killed_for = End.STOPPED
                 break
-            if self.watched and house.held_bytes(init) > self.limits.memory_bytes:
+            if self.watched and self._too_much(init):
                 self.killed_for = End.OUT_OF_MEMORY
                 break
         os.close(ended)
+
+    def _too_much(self, init: int) -> bool:
+        try:
+            return house.held_bytes(init) > self.limits.memory_bytes
+        except OSError:
+            raise fail("ISOLATION_UNAVAILABLE", missing="limits: unwatched") from None
 
     def _kill(self) -> None:
         """End everything in the sandbox; ISOLATION_UNAVAILABLE if something of it goes on."""

@@ -59,6 +59,11 @@ for_ever.set()
 
 BOMBS = {
     "heap": "hog = [bytearray(b'x' * (1 << 20)) for _ in range(4096)]",
+    "hidden": """
+import ctypes
+ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # not dumpable: its files below /proc are the kernel's
+hog = [bytearray(b'x' * (1 << 20)) for _ in range(4096)]
+""",
     "shared": """
 import mmap
 hogs = []
