@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from sandbox.executor.collect import collect
 from sandbox.executor.contract import End, Guarantees, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
 from sandbox.executor.guarantees import DEFAULT_RUNTIME, docker_guarantees
+from sandbox.executor.images import ImageList
 from sandbox.executor.slots import Slot, Slots
 
 DEFAULT_ENGINE = "unix:///run/sandbox-engine/docker.sock"
@@ -32,7 +32,6 @@ CALL_SECONDS = 60.0  # longest answer to any call but a wait
 WAIT_SECONDS = 30.0  # one wait call; then the clock is looked at again
 AWAY_SECONDS = 30.0  # an engine that restarts (live-restore) may be away this long
 KILLED = 137  # 128 + SIGKILL
-IMAGE_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 def seconds_of(stamp: str) -> float:
@@ -65,14 +64,16 @@ def calls(engine: str) -> Iterator[docker.APIClient]:
 class DockerExecutor:
     """Runs tasks below ``root``, a folder that no one else writes to; see ``contract.Executor``.
 
-    ``engine`` is the address of the engine's socket, by default that of ``SANDBOX_ENGINE``. Needs root:
-    it mounts. Threads and processes may use executors of the same root at the same time.
+    ``engine`` is the address of the engine's socket, by default that of ``SANDBOX_ENGINE``; ``images`` says
+    which images may run. Needs root: it mounts. Threads and processes may use executors of the same root at
+    the same time.
     """
 
     entry = profile.ENTRY  # what a container runs; tests put their probes in its place
 
-    def __init__(self, root: Path, engine: str | None = None) -> None:
+    def __init__(self, root: Path, engine: str | None = None, images: ImageList | None = None) -> None:
         self.root = root.resolve()
+        self.images = images or ImageList()
         self._measured: dict[str, Guarantees] = {}
         self.engine = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
         self.space = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
@@ -162,13 +163,13 @@ class DockerExecutor:
 
     def image(self, name: str) -> str:
         """See ``contract.Executor``."""
-        if not IMAGE_NAME.fullmatch(name):
-            raise fail("IMAGE_UNKNOWN", image=name)
+        digest = self.images.digest(name)
         with self._calls() as api:
             try:
-                return str(api.inspect_image(f"sandbox/{name}:current")["Id"])
+                api.inspect_image(digest)
             except ImageNotFound:
                 raise fail("IMAGE_UNKNOWN", image=name) from None
+        return digest
 
     # -- the engine -------------------------------------------------------------------------------
 
@@ -202,6 +203,7 @@ class DockerExecutor:
 
     def _begin(self, api: docker.APIClient, task: Task, folder: TaskFolder) -> None:
         """A container that waits, or a new one, is given the task."""
+        self.images.check(task.image)
         self._clear(folder)  # what a crash left half begun
         slot = self.slots.claim(task.shape, folder)
         if slot is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from sandbox.executor.contract import End, Input, Limits, Outcome, Task, TaskKin
 from sandbox.executor.docker import DockerExecutor
 from sandbox.executor.image_content import Finding, Flaw, examine, from_engine, from_folder, mirror_hosts
 from tests.plugins.engine import ProbeExecutor
+from tests.plugins.images import SmallImages
 from tests.refusal import refused
 
 LOOK = """
@@ -182,6 +184,41 @@ def test_the_engine_must_have_it(
         assert examine(absent, opened, absent.statement(), set()) == [Finding(Flaw.ABSENT, "sql")]
     with refused("ENGINE_UNREACHABLE"), from_engine(absent, f"unix://{tmp_path}/none.sock"):
         pass
+
+
+# -- the executor goes by the signed list
+
+
+def test_an_image_that_the_engine_has_but_nobody_signed_is_not_run(
+    prober: ProbeExecutor, small_images: SmallImages
+) -> None:
+    small_images.add("other", {"a": b"1"})
+    strict = ProbeExecutor(prober.root, images=small_images.sign())
+    task = prober.task("pass")  # the machine's own image, on the machine's own list
+    with refused("IMAGE_UNTRUSTED"):
+        strict.run(task)
+    assert strict.known() == []
+    with refused("IMAGE_UNKNOWN"):
+        strict.image("python")
+    with refused("IMAGE_UNKNOWN"):  # signed, but the engine has no such image
+        strict.image("other")
+    (small_images.folder / lists.SIGNED).unlink()
+    for call in (lambda: strict.image("other"), lambda: strict.run(task)):
+        with refused("IMAGE_LIST"):
+            call()
+    assert prober.run(task).end is End.SUCCEEDED
+
+
+def test_a_tag_decides_nothing(prober: ProbeExecutor, engine_api: docker.APIClient) -> None:
+    sql, python = prober.image("sql"), prober.image("python")
+    tag = f"sandbox-test/{uuid.uuid4().hex[:12]}"
+    engine_api.tag(python, tag, "current")
+    try:
+        with refused("IMAGE_UNKNOWN"):
+            prober.image(tag)
+        assert prober.image("sql") == sql != python
+    finally:
+        engine_api.remove_image(f"{tag}:current")
 
 
 # -- the build

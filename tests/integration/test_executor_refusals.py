@@ -152,7 +152,7 @@ def test_images_are_known_by_digest_only_and_never_pulled(
     task = Task("unknown-image", TaskKind.JOB, f"sha256:{'0' * 64}", {})
     with pytest.raises(Invalid) as caught:
         executor.run(task)
-    assert caught.value.code == "IMAGE_UNKNOWN"
+    assert caught.value.code == "IMAGE_UNTRUSTED"
     assert executor.known() == []
     assert {image["Id"] for image in engine_api.images(all=True)} == before
 
