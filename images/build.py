@@ -261,9 +261,7 @@ def main() -> None:
         client = None
         if not options.without_engine:
             client = docker.APIClient(base_url=ENGINE, version="1.41", timeout=600)
-        record = build(options.folder, client, options.tag, recipe.IMAGES, options.force)
-        if client:  # until the callers say sql, python, check
-            client.tag(record["python"]["digest"], f"{options.tag}/job", "current", force=True)
+        build(options.folder, client, options.tag, recipe.IMAGES, options.force)
 
 
 if __name__ == "__main__":
