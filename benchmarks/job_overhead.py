@@ -169,11 +169,13 @@ class Bench:
         return found
 
     def close(self) -> None:
+        tasks = Places(Settings.from_env(self.space.env).resting()).tasks
         self.space.stop()
         self.story.world.close()
-        for executor in (self.executor, DockerExecutor(self.space.folder / "space" / "tasks")):
+        for executor in (self.executor, DockerExecutor(tasks)):
             for task in executor.known():
                 executor.discard(task)
+        self.space.run("keys", "lock")
 
 
 def p90(values: Sequence[float]) -> float:

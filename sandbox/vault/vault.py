@@ -77,9 +77,9 @@ class Vault:
         self._unlocked = True
 
     def hold(self) -> None:
-        self.unlock()
         if self._held is None:
             self._held = self._flock("vault.use", fcntl.LOCK_SH | fcntl.LOCK_NB)
+        self.unlock()
 
     def release(self) -> None:
         """The end of ``hold``."""

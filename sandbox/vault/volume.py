@@ -165,7 +165,7 @@ def _run(program: str, *arguments: str) -> str:
             capture_output=True,
             text=True,
             check=True,
-            env={**os.environ, "PATH": _PATH, "LC_ALL": "C"},
+            env={"PATH": _PATH, "LC_ALL": "C"},  # ours may hold the master key
         )
     except FileNotFoundError:
         raise fail("VAULT_UNAVAILABLE", missing=program) from None

@@ -25,6 +25,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from sandbox.control.places import Places
+from sandbox.control.space import Settings
+from sandbox.executor.docker import DockerExecutor
+from tests.plugins.vault import MASTER
+
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 BIN = Path(sys.executable).parent
 SECONDS = 120
@@ -79,6 +84,7 @@ PREPARED = {  # done by ``Play.begin``
     ("administrator", 1, 0),  # init, serve and worker with the test's folder and port
     ("administrator", 2, 0),
     ("administrator", 3, 0),
+    ("administrator", 5, 0),  # with the processes stopped: tests/functional/test_at_rest.py
     ("provider", 4, 0),  # the key is made here: the machine may have no openssl
 }
 # the review room and the audit routes are reached with curl; a machine for tests may have none
@@ -136,6 +142,7 @@ class Play:
             "SANDBOX_HOME": str(self.folder / "space"),
             "SANDBOX_PROFILE": "guizhou",
             "SANDBOX_URL": self.url,
+            "SANDBOX_MASTER": MASTER,
             "SANDBOX_TOKEN": self.tokens.get(who, ""),
         }
 
@@ -261,6 +268,11 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Play]:
         for process in processes:
             process.wait(30)
         log.close()
+        vault = Settings.from_env(play.env("admin")).resting()
+        executor = DockerExecutor(vault.scratch() / "tasks")
+        for task in executor.known():
+            executor.discard(task)
+        play.run("admin", "sandbox keys lock")
 
 
 @pytest.mark.engine
@@ -300,8 +312,10 @@ def test_what_the_developer_took_is_what_the_reviewer_saw(played: Play) -> None:
 
 @pytest.mark.engine
 def test_nothing_of_the_agreement_is_left(played: Play) -> None:
-    kept = [path for path in (played.folder / "space" / "agreements").rglob("*") if path.is_file()]
-    assert kept == []
+    places = Places(Settings.from_env(played.env("admin")).resting())
+    assert places.inventory("ag-2026-1") == []
+    assert places.scenarios() == []
+    assert list((played.folder / "space" / "keys" / "workspaces").iterdir()) == []
 
 
 def test_every_block_is_played_or_prepared() -> None:

@@ -97,7 +97,7 @@ def after(request: pytest.FixtureRequest, live_space: Callable[..., Live]) -> Af
     named = {
         live.get("egress-request", one).status["release"]["package_sha256"] for one in [egress, *requests]
     }
-    released = live.places.home / "released"
+    released = live.space.folder / "space" / "released"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and (
         live.executor.known()
@@ -139,7 +139,7 @@ def test_each_approved_request_is_released_once_and_each_package_is_named(after:
     named = {
         after.live.get("egress-request", one).status["release"]["package_sha256"] for one in after.requests
     }
-    folder = after.live.places.home / "released"
+    folder = after.live.space.folder / "space" / "released"
     assert {path.name for path in folder.iterdir()} == named
     assert len(named) == len(after.requests)
 
@@ -151,10 +151,10 @@ def test_nothing_is_left_over(after: Aftermath) -> None:
     }  # its view
     assert live.executor.running() == []
     waiting = live.places.tasks / SLOTS  # containers made ahead, without a task
-    assert [point for point in mounted_below(live.places.home) if not point.is_relative_to(waiting)] == []
+    assert [point for point in mounted_below(live.places.tasks) if not point.is_relative_to(waiting)] == []
     assert live.places.assemblies() == []
     assert Leftovers(live.store, live.places).sweep() == []  # the worker has found them all
-    assert [path for path in live.places.home.rglob("*") if path.name.startswith(".part-")] == []
+    assert [path for path in (live.space.folder / "space").rglob("*") if path.name.startswith(".part-")] == []
     assert live.places.blobs("ag-demo", live.case.scenario, "quarantine").names() == []
 
 
@@ -180,7 +180,7 @@ def test_what_was_counted(after: Aftermath, record_property: Callable[[str, obje
         "releases": kinds["egress-request"],
         "lost": len(asked - set(ends)),
         "doubled": sum(count - 1 for count in (*starts.values(), *ends.values())),
-        "orphans": len(after.live.executor.known()) + len(mounted_below(after.live.places.home)),
+        "orphans": len(after.live.executor.known()) + len(mounted_below(after.live.places.tasks)),
     }
     for name, count in counts.items():
         record_property(name, count)
