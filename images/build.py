@@ -182,7 +182,7 @@ def configuration(image: recipe.Image, diff_ids: list[str]) -> bytes:
             "created": recipe.CREATED,
             "config": {
                 "User": f"{recipe.UID}:{recipe.UID}",
-                "Env": ["PATH=/usr/bin", f"SANDBOX_IMAGE={image.name}"],
+                "Env": ["PATH=/usr/bin", f"TASK_IMAGE={image.name}"],
                 "WorkingDir": "/tmp",  # noqa: S108 - the container's own, in memory
                 "Cmd": ["python3", "-I", "-m", "sandbox.task"],
             },

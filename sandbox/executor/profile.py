@@ -226,10 +226,10 @@ def configuration(shape: Shape, place: Place, entry: tuple[str, ...] = ENTRY) ->
             "LANG=C.UTF-8",
             *(f"{pool}={threads}" for pool in pools),
             # what the probe inside tries to exceed (sandbox/task/probe.py)
-            f"SANDBOX_PIDS={limits.pids}",
-            f"SANDBOX_MEMORY={limits.memory_bytes}",
-            f"SANDBOX_TMP_BYTES={limits.tmp_bytes}",
-            f"SANDBOX_OUTPUT_BYTES={limits.output_bytes}",
+            f"TASK_PIDS={limits.pids}",
+            f"TASK_MEMORY={limits.memory_bytes}",
+            f"TASK_TMP_BYTES={limits.tmp_bytes}",
+            f"TASK_OUTPUT_BYTES={limits.output_bytes}",
         ],
         "HostConfig": {"Mounts": mounts(place)},
     }

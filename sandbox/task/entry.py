@@ -94,7 +94,7 @@ def main() -> int:
     files = out / "files"
     status = 0
     ahead = sys.argv[1:] == ["ahead"]  # else a task waits already: only what it needs is imported
-    until_claimed(inputs, out, AHEAD.get(os.environ.get("SANDBOX_IMAGE", ""), ()) if ahead else ())
+    until_claimed(inputs, out, AHEAD.get(os.environ.get("TASK_IMAGE", ""), ()) if ahead else ())
     try:
         files.mkdir(parents=True, exist_ok=True)
         kind, params = read_task(inputs)

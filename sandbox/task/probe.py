@@ -145,7 +145,7 @@ def _processes() -> None:
     children: list[int] = []
     ours, theirs = os.pipe()
     try:
-        for _ in range(int(os.environ["SANDBOX_PIDS"]) + 1):
+        for _ in range(int(os.environ["TASK_PIDS"]) + 1):
             child = os.fork()
             if child == 0:
                 os.close(theirs)
@@ -164,7 +164,7 @@ def _memory() -> None:
     for name in ("memory/memory.limit_in_bytes", "memory.max"):
         with suppress(OSError):
             told = Path("/sys/fs/cgroup", name).read_text().strip()
-            if told != "max" and int(told) <= int(os.environ["SANDBOX_MEMORY"]):
+            if told != "max" and int(told) <= int(os.environ["TASK_MEMORY"]):
                 raise Held("limited")
             return
     raise OSError(errno.ENOENT, "no control group")
@@ -214,8 +214,8 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "key_control": lambda: _call(250, 0, _SYSTEM_KEYRING, 0),
     "splice_memory": lambda: _call(278, 0, None, 0, 0),  # vmsplice
     "load_kernel": lambda: _call(246, 0, 0, None, 0),  # kexec_load
-    "bytes_in_tmp": _swell("/tmp", "SANDBOX_TMP_BYTES"),  # noqa: S108
-    "bytes_in_out": _swell("/out", "SANDBOX_OUTPUT_BYTES"),
+    "bytes_in_tmp": _swell("/tmp", "TASK_TMP_BYTES"),  # noqa: S108
+    "bytes_in_out": _swell("/out", "TASK_OUTPUT_BYTES"),
     "processes": _processes,
     "memory": _memory,
 }
