@@ -44,6 +44,7 @@ class Shape:
     names: dict[str, str]
     texts: pl.DataFrame
     codes: dict[str, np.ndarray] = field(default_factory=dict)
+    _wild: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
     raw_of: dict[str, str] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)  # by value alone, dimensions and others
     others: list[str] = field(default_factory=list)  # unexplained labels: the recount is an upper bound
@@ -79,8 +80,11 @@ class Shape:
     def wild(self, column: str) -> pl.Series:
         """Rows in which a dimension stands for all its values: a margin label, or an empty cell where the
         raw column has no missing values."""
-        empty = self.raw_of[column] not in self.index.nullable
-        return margins(self.texts[column]).fill_null(empty)
+        memo = (column, self.raw_of[column])
+        if memo not in self._wild:
+            empty = self.raw_of[column] not in self.index.nullable
+            self._wild[memo] = margins(self.texts[column]).fill_null(empty)
+        return self._wild[memo]
 
 
 def margins(values: pl.Series) -> pl.Series:
@@ -315,6 +319,7 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         k for k in text if k not in shape.dims and frame[k].n_unique() <= max(50, frame.height // 2)
     ]
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
+    found = len(shape.dims)
     for k in sorted(matched, key=lambda k: tame(names[k]) != tame(matched[k])):
         # A number is a dimension only when the rows need it to be told apart: means are raw values by
         # chance, whatever they are called. Columns named like the raw column come first.
@@ -323,7 +328,8 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
             continue
         if not _unique(frame, [*shape.dims, *others]):
             use(k)
-    _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
+    if len(shape.dims) > found:
+        _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
     shape.measures = [k for k in names if k not in text and k not in shape.dims and k not in shape.counts]
     unique = _unique(frame, [*shape.dims, *others])
     least = shape.n.drop_nulls().min()
