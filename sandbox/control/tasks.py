@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import rfc8785
 
 from sandbox.control import reports
 from sandbox.control.means import Means
+from sandbox.core.errors import fail
 from sandbox.core.resource import Resource
 from sandbox.desensitize.recipe import validate_recipe
 from sandbox.executor.contract import Input, Outcome, Task, TaskKind
-from sandbox.operation.job import JobSpec
+from sandbox.operation.job import JobInput, JobSpec
 
 IMAGES = ("check", "sql", "python")
 
@@ -46,7 +48,8 @@ def granted_view(means: Means, job: Resource) -> Outcome:
 
     A view is named by what it is made from (snapshots, columns, filters, period, image), so that the
     second job on the same grant finds it made: the executor gives the outcome of a task that has ended.
-    It belongs to the scenario and goes with its grant.
+    It belongs to the scenario and goes with its grant. Raises COLUMN_NOT_GRANTED if an amendment took an
+    entry or a column off the list after the job had started: off the list there is no row filter either.
     """
     spec = JobSpec.model_validate(job.spec)
     granted = means.need("scenario", spec.scenario).status["grant"]["items"]
@@ -55,7 +58,7 @@ def granted_view(means: Means, job: Resource) -> Outcome:
     image = means.executor.image("check")
     views, sources = [], []
     for table in spec.inputs:
-        item = listed.get(table.entry or "", {})
+        item = _item(listed, table)
         source = f"{table.name}.parquet"
         sources.append((source, "raw" if table.entry else "primary", behind[table.name]["sha256"]))
         views.append(
@@ -87,6 +90,17 @@ def granted_view(means: Means, job: Resource) -> Outcome:
             level=means.level_behind(job),
         )
     )
+
+
+def _item(listed: dict[str, dict[str, Any]], table: JobInput) -> dict[str, Any]:
+    """The list's item for a raw table; a primary product has none, and comes whole."""
+    if table.entry is None:
+        return {}
+    item = listed.get(table.entry, {"columns": ()})
+    for column in table.columns:
+        if column not in item["columns"]:
+            raise fail("COLUMN_NOT_GRANTED", column=column, source=table.entry)
+    return item
 
 
 def run_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:

@@ -19,13 +19,14 @@ from sandbox.control.means import TRANSITION_RACE, Means, owner_of
 from sandbox.control.places import Places
 from sandbox.control.steps import egress, ending, job, supply
 from sandbox.control.tasks import IMAGES
-from sandbox.core.errors import Conflict, Forbidden, Internal, Unavailable
+from sandbox.core.errors import Conflict, Forbidden, Internal, SandboxError, Unavailable
 from sandbox.core.resource import Resource
 from sandbox.egress.gate import Gate
 from sandbox.executor.contract import Executor, Shape
 from sandbox.operation.turn import next_jobs
 
-DAMAGED = frozenset({"BLOB_DAMAGED", "BLOB_MISSING"})  # an input is not what it was: trying again is no help
+# an input is not what it was, or no longer granted: trying again is no help
+LOST_INPUTS = frozenset({"BLOB_DAMAGED", "BLOB_MISSING", "COLUMN_NOT_GRANTED"})
 
 # how a row ends whose inputs are gone or changed: event, payload of the code
 UNUSABLE: dict[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
@@ -77,13 +78,17 @@ class Work:
                 return True
             if error.code in TRANSITION_RACE:
                 return False
-            raise
+            return self._without_inputs(resource, error)
         except Internal as error:
-            if error.code not in DAMAGED or kind not in UNUSABLE:
-                raise
-            event, payload = UNUSABLE[kind]
-            self.means.act(resource, event, payload(error.code))
-            return True
+            return self._without_inputs(resource, error)
+
+    def _without_inputs(self, resource: Resource, error: SandboxError) -> bool:
+        """End a row whose inputs are gone; any other error goes on."""
+        if error.code not in LOST_INPUTS or resource.kind not in UNUSABLE:
+            raise error
+        event, payload = UNUSABLE[resource.kind]
+        self.means.act(resource, event, payload(error.code))
+        return True
 
     def call_next(self) -> None:
         """Wake the jobs whose turn it is: a place may have become free."""

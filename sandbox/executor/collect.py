@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox.task.log import LOG_BYTES, LOG_FILE
+from sandbox.task.log import LOG_BYTES, LOG_FILE, plain
 
 REPORT_BYTES = 1 << 20
 SPARE_BYTES = REPORT_BYTES + LOG_BYTES  # of /out, beyond the task's own quota
@@ -115,7 +115,8 @@ def read_report(folder: int) -> dict[str, Any]:
 
 def take_log(folder: int, target: Path) -> None:
     """Copy ``log.txt`` of the folder open at ``folder`` to ``target``, cut at ``LOG_BYTES``; no such regular
-    file: nothing. It is the user's own text, sealed: nobody reads it here."""
+    file: nothing. Whoever wrote it last, the job's code included, a reviewer's terminal shows it: what is no
+    plain text is replaced, as in ``sandbox.task.log``."""
     try:
         handle = os.open(LOG_FILE, _READ, dir_fd=folder)
     except OSError:
@@ -123,7 +124,11 @@ def take_log(folder: int, target: Path) -> None:
     try:
         kind = os.fstat(handle)
         if stat.S_ISREG(kind.st_mode) and kind.st_nlink == 1:
-            _copy(handle, target, min(kind.st_size, LOG_BYTES))
+            with os.fdopen(os.dup(handle), "rb") as file:
+                text = plain(file.read(LOG_BYTES).decode("utf-8", "replace"))
+            with target.open("xb") as out:
+                os.fchmod(out.fileno(), 0o644)
+                out.write(text.encode()[:LOG_BYTES].decode("utf-8", "ignore").encode())
     finally:
         os.close(handle)
 

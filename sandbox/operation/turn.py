@@ -22,10 +22,15 @@ ACTIVE = ("provisioning", "running", "succeeded")  # it holds a place until its 
 PRIORITY = {"low": timedelta(hours=1), "normal": timedelta(), "high": timedelta(hours=-1)}
 
 
-def counted_from(job: Resource) -> datetime:
-    """The submission as it counts for the order."""
+def submission(job: Resource) -> datetime:
+    """When it was submitted."""
     assert job.created_at is not None, "a stored row has one"
-    return job.created_at + PRIORITY[job.spec.get("priority", "normal")]
+    return job.created_at
+
+
+def counted_from(job: Resource) -> datetime:
+    """The submission as it counts for the order within its organisation."""
+    return submission(job) + PRIORITY[job.spec.get("priority", "normal")]
 
 
 def turns(waiting: Sequence[Resource], active: Sequence[Resource], total: int, each: int) -> list[str]:
@@ -42,7 +47,8 @@ def turns(waiting: Sequence[Resource], active: Sequence[Resource], total: int, e
         eligible = [name for name, line in lines.items() if line and holds[name] < each]
         if not eligible:
             break
-        first = min(eligible, key=lambda name: (holds[name], counted_from(lines[name][0]), name))
+        # by the true submission: counted with its priority, a job would pass by other organisations'
+        first = min(eligible, key=lambda name: (holds[name], submission(lines[name][0]), name))
         order.append(lines[first].pop(0).id)
         holds[first] += 1
     return order

@@ -26,9 +26,12 @@ REFUSED = re.compile(
 )
 # Names that look refused and only calculate.
 CALCULATES = frozenset({"create_sort_key"})
+# What is opened and never closed is read to the end of the script (``\Z``): the parser refuses it, and to
+# look for its end anew from each next character would take the square of the script's length.
 _TOKEN = re.compile(
-    r"""(?P<skip>\s+|--[^\n]*|/\*.*?\*/)
-    |(?P<text>[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    r"""(?P<skip>\s+|--[^\n]*|/\*.*?(?:\*/|\Z))
+    |(?P<text>[eE]'(?:[^'\\]|\\.|'')*(?:'|\\?\Z)|'(?:[^']|'')*(?:'|\Z)|"(?:[^"]|"")*(?:"|\Z)
+    |\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z))
     |(?P<word>[^\W\d]\w*)|(?P<end>;)|(?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
