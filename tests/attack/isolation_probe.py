@@ -161,8 +161,8 @@ ATTEMPTS = {
     "environment": lambda: only(
         os.environ,
         "PATH HOME TMPDIR LANG HOSTNAME OMP_NUM_THREADS OPENBLAS_NUM_THREADS POLARS_MAX_THREADS "
-        "RAYON_NUM_THREADS LC_CTYPE PWD SANDBOX_PIDS SANDBOX_MEMORY SANDBOX_TMP_BYTES "
-        "SANDBOX_OUTPUT_BYTES".split(),
+        "RAYON_NUM_THREADS LC_CTYPE PWD TASK_PIDS TASK_MEMORY TASK_TMP_BYTES "
+        "TASK_OUTPUT_BYTES TASK_IMAGE".split(),
     ),
     # system calls
     "mount": lambda: call(165, b"none", b"/tmp", b"tmpfs", 0, 0),
