@@ -23,11 +23,9 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any, cast
 
-import docker
-import requests
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import ImageNotFound
 
-from sandbox.core.errors import fail
+from sandbox.executor.docker import calls
 from sandbox.executor.images import Built
 
 SAVE_SECONDS = 600.0
@@ -96,18 +94,16 @@ def from_folder(built: Built) -> Iterator[Opened | None]:
 def from_engine(built: Built, engine: str) -> Iterator[Opened | None]:
     """The image as the engine at ``engine`` gives it out; None if it has none. ENGINE_UNREACHABLE."""
     with ExitStack() as stack:
+        api = stack.enter_context(calls(engine))
+        api.timeout = SAVE_SECONDS
+        archive = stack.enter_context(tempfile.TemporaryFile())
         try:
-            api = docker.APIClient(base_url=engine, version="1.41", timeout=SAVE_SECONDS)
-            stack.callback(api.close)
             api.inspect_image(built.digest)  # an absent one is a 500 when saved
-            archive = stack.enter_context(tempfile.TemporaryFile())
             for part in api.get_image(built.digest):
                 archive.write(part)
         except ImageNotFound:
             yield None
             return
-        except (DockerException, requests.RequestException) as error:
-            raise fail("ENGINE_UNREACHABLE", socket=engine) from error
         archive.seek(0)
         outer = stack.enter_context(tarfile.open(fileobj=archive))
         yield _saved(outer)
