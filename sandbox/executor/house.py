@@ -36,6 +36,7 @@ _KEPT = (
 DEVICES = ("full", "null", "random", "urandom", "zero")
 DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 DEVICE_BYTES = 1 << 16
+BLANK = "blank"  # below STAGE: an empty file, shown in the place of those that tell of the machine
 OVERFLOW = "65534"  # how a group shows that the name space does not know
 TMP_INODES, SHM_INODES = 65536, 1024
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -81,6 +82,35 @@ def _show(handle: int, target: Path, flags: int) -> None:
     _mount("", target, "", MS_BIND | MS_REMOUNT | MS_RDONLY | flags | kept)
 
 
+def _own(handle: int, target: Path) -> None:
+    """Show the folder ``handle`` at ``target``, read-only, under inodes of this mount's own.
+
+    All tasks of an image share its files. A lock (flock works on a file opened for reading) or a watch
+    (inotify) on a shared inode would be seen by every other task: a way from one scenario into another,
+    past the checker. An overlay of nothing gives each task inodes that only it has, as an engine's do.
+    """
+    empty = target.with_name("empty")
+    empty.mkdir()
+    options = f"lowerdir=/proc/self/fd/{handle}:{empty}"  # an overlay that is not written needs two layers
+    _mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, options)
+
+
+def _own_devices(target: Path) -> None:
+    """The same for devices: nodes that no other task has. Only root may make them; a user's tasks have the
+    host's."""
+    target.mkdir()
+    _mount("sandbox", target, "tmpfs", MS_NOSUID | MS_NOEXEC, f"size={DEVICE_BYTES},mode=0755")
+    for name in DEVICES:
+        os.mknod(target / name, stat.S_IFCHR, Path(f"/dev/{name}").stat().st_rdev)
+        (target / name).chmod(0o666)
+
+
+def device(name: str) -> str:
+    """Where the node of a device stands that a task is shown."""
+    own = STAGE / "dev" / name
+    return str(own) if own.exists() else f"/dev/{name}"
+
+
 def leave_host(root: bool) -> None:
     """Move this process into a mount namespace of its own; without root, into a user namespace too.
 
@@ -104,7 +134,10 @@ def lay_out(
     """
     _mount("sandbox", STAGE, "tmpfs", HARDENED, "size=1048576,mode=0755")
     (STAGE / "root").mkdir()
-    _show(rootfs.handle, STAGE / "root", MS_NOSUID | MS_NODEV)
+    _own(rootfs.handle, STAGE / "root")
+    (STAGE / BLANK).touch(0o444)
+    if os.geteuid() == 0:
+        _own_devices(STAGE / "dev")
     output = limits.output_bytes + SPARE_BYTES
     _memory(STAGE / "out", output, limits.output_files + SPARE_INODES, 0o700, owner)
     _memory(STAGE / TMP[1:], limits.tmp_bytes, TMP_INODES, 0o1777, owner)
@@ -129,7 +162,7 @@ def _masks() -> list[str]:
     options = []
     for path in (path for path in MASKED if path.startswith("/proc/") and Path(path).exists()):
         empty = ["--tmpfs", path, "--remount-ro", path]
-        options += empty if Path(path).is_dir() else ["--ro-bind", "/dev/null", path]
+        options += empty if Path(path).is_dir() else ["--ro-bind", str(STAGE / BLANK), path]
     return [*options, "--tmpfs", "/proc/1", "--remount-ro", "/proc/1"]
 
 
@@ -145,7 +178,7 @@ def command(
 ) -> list[str]:
     """The call of bwrap, which is ``program``. Inside, the task is the user ``uid``; the last three are open
     descriptors."""
-    devices = [word for name in DEVICES for word in ("--dev-bind", f"/dev/{name}", f"/dev/{name}")]
+    devices = [word for name in DEVICES for word in ("--dev-bind", device(name), f"/dev/{name}")]
     links = [word for name, to in DEVICE_LINKS.items() for word in ("--symlink", to, f"/dev/{name}")]
     settings = [word for line in environment for word in ("--setenv", *line.split("=", 1))]
     return [

@@ -160,11 +160,12 @@ class Keeper:
                 seccomp=program.fileno(), status=status, block=gate,
             )  # fmt: skip
             try:
+                nothing = os.open(house.device("null"), os.O_RDWR | os.O_CLOEXEC)
                 return subprocess.Popen(  # noqa: S603 - bwrap and what house.command says
                     call,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stdin=nothing,
+                    stdout=nothing,
+                    stderr=nothing,
                     env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
                     cwd="/",
                     pass_fds=(program.fileno(), status, gate),

@@ -6,12 +6,15 @@ Each test plays one attempt that once succeeded, or that stands beside one that 
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sandbox.control.means import Means
 from sandbox.control.work import Work
 from sandbox.core.resource import Resource
 from sandbox.executor.collect import collect
@@ -21,6 +24,8 @@ from sandbox.operation.turn import turns
 from sandbox.task import heads
 from sandbox.task.log import LOG_BYTES, TITLE
 from sandbox.vault import volume
+from tests.plugins.bubblewrap import BubblewrapProber, prober_of
+from tests.plugins.engine import ProbeExecutor, until
 from tests.plugins.space import Scene
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -146,26 +151,94 @@ def test_what_an_amendment_took_off_the_list_is_shown_to_no_job_that_had_started
 
     executor = StubExecutor(tmp_path / "tasks", dict.fromkeys(TaskKind, never))
     work = Work(granted.control, executor, granted.space.places, granted.space.gate)
+    granted.space.places.blobs("ag-a", "sc-a", "raw").take(iter([b"snapshotraw"]))
     granted.create("operator", "job", granted.recipe_spec(), "job-late")
     granted.act("system", "job", "job-late", "provision", granted._start("job-late"))
     if state == "running":
         granted.act("system", "job", "job-late", "run")
-    need = work.means.need.__func__  # type: ignore[attr-defined]
+    need = Means.need
 
-    def amended(means: Any, kind: str, id: str) -> Resource:
-        found: Resource = need(means, kind, id)
+    def amended(means: Means, kind: str, id: str) -> Resource:
+        found = need(means, kind, id)
         if kind == "scenario":
             items = [{**item, "columns": item["columns"][:1]} for item in found.status["grant"]["items"]]
             found.status["grant"]["items"] = [] if left == "nothing" else items
         return found
 
-    monkeypatch.setattr(type(work.means), "need", amended)
+    monkeypatch.setattr(Means, "need", amended)
     while work.step("job/job-late"):
         pass
     ended = granted.get("job", "job-late")
     assert ended.state == "failed"
     assert ended.status["outcome"]["error"]["class"] == "COLUMN_NOT_GRANTED"
     assert executor.tasks == []
+
+
+# --- two tasks at once: no file is one that both can lock -----------------------------------------------
+
+# Every file and folder of the machine that a task may open, but for the inside of its libraries.
+EACH = """
+import fcntl, os, time
+from pathlib import Path
+def each():
+    yield Path("/")
+    for top in (*Path("/").iterdir(), Path("/sys/fs/cgroup")):
+        below = [one for one in top.glob("*") if not (top.name == "proc" and one.name[0] in "0123456789s")]
+        yield from [top, *below, *top.glob("bin/*"), *(top.glob("lib/*") if top.name == "usr" else ())]
+def locked(path):
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "busy"
+    except OSError:
+        return "refused"
+    return "held"
+told = {}
+seen = set()
+for path in each():
+    try:
+        found = path.stat()
+    except OSError:
+        continue
+    if (found.st_dev, found.st_ino) not in seen:  # one file of many names would meet its own lock
+        seen.add((found.st_dev, found.st_ino))
+        told.setdefault(locked(path), []).append(str(path))
+"""
+HOLD = EACH + "report['held'] = len(told['held'])\nopen('/out/files/begun', 'w').close()\ntime.sleep(40)\n"
+LOOK = EACH + "report.update(told)\n"
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("name", ["bubblewrap", "docker"])
+def test_a_lock_that_one_task_holds_is_not_seen_by_another(tmp_path: Path, name: str) -> None:
+    """A shared inode carries thousands of bits a second from one scenario's task to another's, whose outputs
+    the checker compares with the other's data only."""
+    with prober_of(name, tmp_path) as prober:
+        assert isinstance(prober, ProbeExecutor | BubblewrapProber)
+        holder = prober.task(HOLD)
+        begun = (
+            (lambda: prober.inside(holder) / "files/begun")
+            if isinstance(prober, BubblewrapProber)
+            else (lambda: prober.root / holder.id / "out/files/begun")
+        )
+        thread = threading.Thread(target=prober.run, args=(holder,))
+        thread.start()
+        try:
+            until(lambda: _there(begun), 60)
+            seen = prober.run(prober.task(LOOK)).report
+        finally:
+            prober.stop(holder.id)
+            thread.join()
+    assert {"/", "/usr", "/dev", "/dev/zero", "/in"} <= set(seen["held"])
+    assert seen.get("busy") is None
+
+
+def _there(path: Callable[[], Path]) -> bool:
+    try:
+        return path().exists()
+    except OSError:
+        return False
 
 
 # --- keys: what a tool is told --------------------------------------------------------------------------
