@@ -20,8 +20,8 @@ MAKES = re.compile(r"CREATE (OR REPLACE )?(TEMP |TEMPORARY )?(TABLE|VIEW|MACRO|F
 REFUSED = re.compile(
     r"(read|parquet|pandas|arrow|python|duckdb|pragma|sniff|iceberg|delta|sqlite|postgres|mysql)_\w+"
     r"|(enable|disable|truncate|register|deregister|create|destroy)_\w+|glob|getenv|current_setting"
-    r"|which_secret|write_log|query|query_table|seq_scan|\w*checkpoint|json_execute_serialized_sql"
-    r"|add_parquet_key|copy_database|import_database|\w*_scan",
+    r"|which_secret|write_log|query|query_table|seq_scan|\w*checkpoint"
+    r"|json_execute_serialized_sql|json_serialize_plan|add_parquet_key|copy_database|import_database|\w*_scan",
     re.ASCII | re.IGNORECASE,
 )
 # Names that look refused and only calculate.

@@ -23,10 +23,12 @@ from sandbox.executor.stub import StubExecutor
 from sandbox.operation.turn import turns
 from sandbox.task import heads
 from sandbox.task.log import LOG_BYTES, TITLE
+from sandbox.task.statements import hold, split
 from sandbox.vault import volume
 from tests.plugins.bubblewrap import BubblewrapProber, prober_of
 from tests.plugins.engine import ProbeExecutor, until
 from tests.plugins.space import Scene
+from tests.refusal import refused
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -87,6 +89,18 @@ def test_what_is_closed_is_still_read_to_its_own_end() -> None:
     assert texts == ["'it''s'", '"na""me"', "$x$ ; $x$", "e'\\''"]
 
 
+# --- SQL: text that is planned is text that is run as a query -------------------------------------------
+
+
+def test_a_plan_of_a_text_is_none_for_a_job() -> None:
+    """To plan ``read_csv`` is to open the file: only the engine's own wall stood before it."""
+    text = "SELECT json_serialize_plan('SELECT * FROM read_csv(''/etc/passwd'')')"
+    with refused("SQL_FUNCTION"):
+        hold(split(text), "main.sql")
+    with refused("SQL_FUNCTION"):
+        heads.refuse_heads(text, "main.sql")
+
+
 # --- the sealed log: whoever wrote it last --------------------------------------------------------------
 
 
@@ -125,13 +139,13 @@ def test_a_replaced_log_that_grows_when_it_is_made_plain_keeps_within_its_bound(
 def test_a_log_that_is_no_file_of_its_own_is_no_log(out: Path, how: str) -> None:
     victim = out.parent / "victim"
     victim.write_text("a file of the host")
-    plant = {
+    plants: dict[str, Callable[[Path], object]] = {
         "symlink": lambda path: path.symlink_to(victim),
         "hard link": lambda path: path.hardlink_to(victim),
         "pipe": os.mkfifo,
         "folder": os.mkdir,
-    }[how]
-    plant(out / "log.txt")
+    }
+    plants[how](out / "log.txt")
     assert not taken(out).exists()
     assert victim.read_text() == "a file of the host"
 
