@@ -18,7 +18,7 @@ from sandbox.control.means import Means
 from sandbox.control.work import Work
 from sandbox.core.resource import Resource
 from sandbox.executor.collect import collect
-from sandbox.executor.contract import TaskKind
+from sandbox.executor.contract import Outcome, TaskKind
 from sandbox.executor.stub import StubExecutor
 from sandbox.operation.turn import turns
 from sandbox.task import heads
@@ -246,6 +246,15 @@ def test_a_lock_that_one_task_holds_is_not_seen_by_another(tmp_path: Path, name:
             thread.join()
     assert {"/", "/usr", "/dev", "/dev/zero", "/in"} <= set(seen["held"])
     assert seen.get("busy") is None
+
+
+@pytest.mark.engine
+def test_no_task_reads_how_long_the_others_waited(overrun: Callable[..., Outcome]) -> None:
+    """/proc/pressure counts the stalls of the whole machine in microseconds."""
+    code = "import os\ntry: report['seen'] = os.listdir('/proc/pressure')\nexcept FileNotFoundError: pass\n"
+    outcome = overrun(code + "report['looked'] = True")
+    assert outcome.report["looked"] is True
+    assert outcome.report.get("seen", []) == []
 
 
 def _there(path: Callable[[], Path]) -> bool:
