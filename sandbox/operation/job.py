@@ -359,7 +359,7 @@ def stopping_side(case: Case) -> None:
 TRANSITIONS = (
     Transition("create", (), "queued", OPERATING, "提交", "submit", "GZ 二(四); GD 24, 25; CN (三)",
                payload=JobSpec, record=submitted,
-               guards=(well_formed, statements_read, grant_holds, columns_granted, recipe_valid)),
+               guards=(well_formed, grant_holds, columns_granted, statements_read, recipe_valid)),
     Transition("provision", ("queued",), "provisioning", MACHINE, "准备", "provision",
                "CN (三); CD 28; GD 25", payload=Started, guards=(its_turn, grant_holds, columns_granted),
                record=started, effects=(debit,)),

@@ -38,7 +38,7 @@ def until_claimed(inputs: Path, out: Path, modules: Iterable[str] = ()) -> None:
             return
     except FileNotFoundError:
         return
-    probe = attempt()  # before the imports: it forks, and a small process forks fast
+    probe = attempt()
     warm(modules)
     go = os.open(inputs / GO, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     ready.write_text(json.dumps({"probe": probe}), encoding="utf-8")
