@@ -5,11 +5,12 @@ A view is never written out and its columns are nobody's declaration; only what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from sandbox.egress.forms import Budget, Document, Table, Unreadable
+from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
 from sandbox.egress.readers.typing import table
 
 _WIDE = 10  # columns from which a table may have its persons there
@@ -65,3 +66,14 @@ def lay_out(documents: Sequence[Document], budget: Budget) -> None:
         document.views.extend(turned(document, budget))
     for first, built in together(documents, budget):
         first.views.append(built)
+
+
+def running_text(document: Document) -> list[Piece]:
+    """The lines outside tables that a reader sees."""
+    inside: set[str] = set()
+    for item in document.tables:
+        start = re.fullmatch(r"table at line (\d+)", item.part)
+        if start:
+            first = int(start.group(1))
+            inside |= {f"line {first + i}" for i in range(item.data.height + 2)}
+    return [piece for piece in document.pieces if piece.where not in inside and not piece.hidden]

@@ -198,6 +198,41 @@ def _spelled(f):
     return {"out.md": "\n\n".join(lines) + "\n"}
 
 
+def _as_text(shape, n=1, columns=FIVE):
+    """``n`` rows, each written by ``shape`` from a dict of strings."""
+
+    def make(f):
+        rows = some(f, n).select(columns).with_columns(pl.all().cast(pl.String)).to_dicts()
+        return {"log.md": "\n".join(shape(row) for row in rows) + "\n"}
+
+    return make
+
+
+UNDATED = ("district", "sex", "education", "income")
+ONE_ROW = {
+    "name and value": lambda r: ", ".join(f"{k}: {v}" for k, v in r.items()),
+    "commas": lambda r: ",".join(r.values()),
+    "tabs": lambda r: "\t".join(r.values()),
+    "a value a line": lambda r: "\n".join(r.values()),
+    "name and value a line": lambda r: "\n".join(f"{k}: {v}" for k, v in r.items()),
+    "bullets": lambda r: "\n".join(f"- {v}" for v in r.values()),
+    "paragraphs": lambda r: "\n\n".join(r.values()),
+    "a value a line, rules between": lambda r: "\n---\nok\n".join(r.values()),
+    "a value a line, backwards": lambda r: "\n".join(reversed(r.values())),
+    "two values a line": lambda r: "\n".join(" ".join(list(r.values())[i : i + 2]) for i in (0, 2, 4)),
+    "a value that is another's": lambda r: "，".join([*r.values(), "汉族"]),
+}
+TITLES = {"district": "所在的行政区划", "sex": "登记的性别", "education": "最高的学历"}
+
+
+def _titled(row):
+    return "\n".join(f"{TITLES.get(k, k)}：{v}" for k, v in row.items())
+
+
+def _undated_story(row):
+    return "在{district}，一位{education}学历的{sex}性居民年收入{income}元。".format(**row)
+
+
 def _names_in_prose(f):
     lines = [f"据了解{n}的家庭情况良好，经济稳定。" for n in f["name"].head(8)]
     return {"out.md": "\n".join(lines) + "\n"}
@@ -485,6 +520,17 @@ ATTACKS = [
     ),
     Case("rows in sentences", _story, "reject"),
     Case("rows spelled out", _spelled, "hold"),
+    *(
+        Case(f"one row in text, {name}", _as_text(shape), "reject", ("RAW_OVERLAP",))
+        for name, shape in ONE_ROW.items()
+    ),
+    *(
+        Case(f"one row without a date, {name}", _as_text(shape, columns=UNDATED), "reject", ("RAW_OVERLAP",))
+        for name, shape in {**ONE_ROW, "a sentence": _undated_story}.items()
+    ),
+    Case("two rows, a value a line", _as_text(ONE_ROW["a value a line"], 2), "reject", ("RAW_OVERLAP",)),
+    Case("300 rows, a value a line", _as_text(ONE_ROW["a value a line"], 300), "reject", ("RAW_OVERLAP",)),
+    Case("one row without a date under titles", _as_text(_titled, columns=UNDATED), "hold", ("RAW_OVERLAP",)),
     Case("names in prose", _names_in_prose, "reject"),
     Case("one name in prose", _one_name, "hold"),
     Case("addresses in prose", _address_in_prose, "reject"),
@@ -621,6 +667,27 @@ def _years(width):
     return make
 
 
+def _many(f, *keys):
+    """The cell of the most persons, as a dict."""
+    return f.group_by(keys).agg(n=pl.len(), m=pl.col("income").median()).sort("n", *keys).row(-1, named=True)
+
+
+def _said(template, *keys):
+    return lambda f: {"out.md": template.format(**_many(f, *keys)) + "\n"}
+
+
+def _cells_in_prose(f):
+    lines = [f"- {d}：{s}性 {n} 人，收入中位数 {m}" for d, s, n, _, m in _cells(f, "district", "sex").rows()]
+    return {"out.md": "# 各县收入\n\n" + "\n".join(lines[:2]) + "\n"}
+
+
+def _log(f):
+    return {
+        "log.md": f"read residents: {f.height} rows\ngroup by district, sex\n无缺失值\n"
+        "dropped cells below 20\nwrote income_by_county.csv\n"
+    }
+
+
 # What is right but cannot be recomputed is held, not refused: groups of the developer's own making.
 HONEST = [
     Case("counts, means, medians", lambda f: {"out.csv": _cells(f, "district")}, "no_objection"),
@@ -639,6 +706,18 @@ HONEST = [
     Case("report with a table", _report, "no_objection"),
     Case("summary in JSON", _summary, "no_objection"),
     Case("prose", lambda f: {"out.md": "# 说明\n\n按年龄组汇总，组内人数均不少于二十。\n"}, "no_objection"),
+    Case(
+        "many persons in a sentence",
+        _said("{education}学历的{sex}性{ethnicity}共 {n} 人。", "education", "sex", "ethnicity"),
+        "no_objection",
+    ),
+    Case(
+        "many persons, a value a line",
+        _said("{education}\n{sex}\n{ethnicity}\n{n}", "education", "sex", "ethnicity"),
+        "no_objection",
+    ),
+    Case("cells in prose", _cells_in_prose, "no_objection"),
+    Case("log of a job", _log, "no_objection"),
     Case(
         "counts in two files",
         lambda f: {f"{k}.csv": _cells(f, k) for k in ("sex", "district")},

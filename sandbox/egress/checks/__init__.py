@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.egress.checks import (
     border,
     cells,
+    combinations,
     declared,
     differencing,
     formats,
@@ -30,6 +31,7 @@ CHECKS: tuple[Check, ...] = (
     lineage.CHECK,
     overlap.CHECK,
     passages.CHECK,
+    combinations.CHECK,
     microdata.CHECK,
     opaque.CHECK,
     identifiers.CHECK,

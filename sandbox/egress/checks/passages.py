@@ -49,7 +49,7 @@ def _texts(document: Document) -> Iterator[tuple[str, list[str]]]:
                 yield f"{table.part} column {number + 1}".strip(), cells
 
 
-def _tokens(passages: list[str]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+def tokens(passages: list[str]) -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """(dates, numbers) of each passage, as raw values are normalised."""
     dates, numbers = [], []
     for i, text in enumerate(passages):
@@ -62,7 +62,8 @@ def _tokens(passages: list[str]) -> tuple[list[tuple[int, str]], list[tuple[int,
     return dates, numbers
 
 
-def _open_columns(index: RawIndex) -> list[str]:
+def open_columns(index: RawIndex) -> list[str]:
+    """The raw columns that identify nobody by themselves."""
     hidden = (*index.identifiers, index.entity)
     return [c for c in index.columns if c not in hidden]
 
@@ -70,7 +71,7 @@ def _open_columns(index: RawIndex) -> list[str]:
 def _labels(index: RawIndex, passages: list[str]) -> list[tuple[int, str]]:
     """Every label of the raw columns that stands in a passage."""
     wanted = [
-        c for c in _open_columns(index) if index.kinds[c] == "VARCHAR" and index.cardinality[c] <= _LABELS
+        c for c in open_columns(index) if index.kinds[c] == "VARCHAR" and index.cardinality[c] <= _LABELS
     ]
     if not wanted:
         return []
@@ -121,7 +122,7 @@ def _carrying(
 ) -> np.ndarray:
     """Passages in which the values of one raw row stand. ``soft``: numbers may single out as well."""
     frame = pl.DataFrame(tokens, schema={"line": pl.Int64, "v": pl.String}, orient="row").unique()
-    columns = _open_columns(index)
+    columns = open_columns(index)
     anchors = [
         c
         for c in columns
@@ -161,7 +162,7 @@ def _carrying(
 def _rows(index: RawIndex, texts: list[list[str]], k: float, least: float) -> list[int]:
     """How many passages of each text carry a raw row; the texts of a document are looked up together."""
     passages = [passage for text in texts for passage in text]
-    dates, numbers = _tokens(passages)
+    dates, numbers = tokens(passages)
     if len(dates) + len(numbers) == 0:
         return [0] * len(texts)
     starts = np.cumsum([0, *(len(text) for text in texts)])

@@ -7,7 +7,6 @@ without its check digit (GB 11643: 17 digits) and fewer labels than a cell needs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -19,6 +18,7 @@ from sandbox.egress.context import Context
 from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
+from sandbox.egress.layout import running_text
 from sandbox.egress.messages import finding
 from sandbox.egress.shape import Shape, recognise
 
@@ -77,13 +77,7 @@ def _labels(shapes: list[Shape]) -> int:
 
 def _prose(document: Document) -> str:
     """Running text outside tables."""
-    inside: set[str] = set()
-    for table in document.tables:
-        start = re.fullmatch(r"table at line (\d+)", table.part)
-        if start:
-            first = int(start.group(1))
-            inside |= {f"line {first + i}" for i in range(table.data.height + 2)}
-    return "\n".join(p.text for p in document.pieces if p.where not in inside and not p.hidden)
+    return "\n".join(p.text for p in running_text(document))
 
 
 def run(_: Document, context: Context) -> Iterable[Finding]:
