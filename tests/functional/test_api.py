@@ -79,6 +79,7 @@ PRIVATE = [
     ("GET", "/v1/egress-request/eg-a/token"),
     ("GET", "/v1/egress-request/eg-a/review/out.csv"),
     ("GET", "/v1/job/job-a/outputs/out.csv"),
+    ("GET", "/v1/job/job-a/log"),
     ("POST", "/v1/accounts/editor/tokens/test/revoke"),
     ("POST", "/v1/accounts/editor/disable"),
     ("POST", "/v1/accounts/editor/enable"),

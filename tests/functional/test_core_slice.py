@@ -16,6 +16,8 @@ from sandbox.core.errors import CODES
 from sandbox.demo.story import CONTRACT, Case
 from sandbox.executor.contract import Input, TaskKind
 from sandbox.executor.docker import calls
+from sandbox.executor.folders import TaskFolder
+from sandbox.executor.slots import Slot
 from tests.plugins.engine import ProbeExecutor
 from tests.plugins.live import Live, LiveMaker
 from tests.plugins.space import Scene
@@ -225,10 +227,12 @@ def test_the_job_is_given_its_list_and_nothing_else(live: Live) -> None:
         while name not in live.executor.running():
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        mounts = api.inspect_container(f"sandbox-{live.executor.space}-{name}")["Mounts"]
+        slot = Slot.of(TaskFolder(live.executor.root, name))
+        assert slot is not None
+        mounts = api.inspect_container(slot.container)["Mounts"]
     assert {(mount["Destination"], mount["RW"]) for mount in mounts} == {("/in", False), ("/out", True)}
     inside = live.places.tasks / name / "in"
-    assert {path.name for path in inside.iterdir()} == {"task.json", "data", "code"}
+    assert {path.name for path in inside.iterdir()} == {"task.json", "go", "data", "code"}
     assert {path.name for path in (inside / "data").iterdir()} == {"residents.parquet"}
     live.wait("job", job, "quarantined")
 

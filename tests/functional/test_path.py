@@ -25,6 +25,8 @@ from sandbox.control.kinds import KINDS
 from sandbox.core.errors import SandboxError
 from sandbox.demo.data import code
 from sandbox.executor.docker import calls
+from sandbox.executor.folders import TaskFolder
+from sandbox.executor.slots import Slot
 from tests.plugins.engine import until
 from tests.plugins.live import Live
 from tests.refusal import refused
@@ -395,10 +397,12 @@ def test_what_a_developer_learns_of_a_failed_job_is_closed_words(live: Live) -> 
 def test_a_checker_killed_at_work_is_a_rejection_and_gives_no_token(live: Live) -> None:
     request = live.propose(live.wait("job", live.job(), "quarantined").id)
     task = f"{request}-check"
-    started = live.places.tasks / task / "started.json"  # told twice; with the kernel's word it is at work
-    until(lambda: started.exists() and '"kernel"' in started.read_text(encoding="utf-8"), 60)
+    folder = TaskFolder(live.places.tasks, task)
+    until(lambda: folder.noted("started"), 60)
+    slot = Slot.of(folder)
+    assert slot is not None
     with calls(live.executor.engine) as api:
-        api.kill(f"sandbox-{live.executor.space}-{task}", "SIGKILL")
+        api.kill(slot.container, "SIGKILL")
     rejected = live.wait("egress-request", request, "auto_rejected")
     assert rejected.status["check"]["error"] == "TASK_FAILED"
     developer = live.story.world["li-developer"]

@@ -76,7 +76,7 @@ class Rooms:
             "inputs": ["residents"],
             "outputs": [{"path": path} for path in outputs],
         }
-        return self.run(TaskKind.JOB, "job", params, data=data, code=code)
+        return self.run(TaskKind.JOB, language, params, data=data, code=code)
 
 
 @pytest.fixture
