@@ -18,7 +18,7 @@ from sandbox.egress.shape import Shape, recount
 _MOST_COLUMNS = 12  # raw numbers whose aggregates are tried
 _LABELS = 30  # a raw column of at most so many values gives counts of a part
 _MOST_PARTS = 120
-_AGGREGATES = (
+AGGREGATES = (
     "sum({x})",
     "avg({x})",
     "median({x})",
@@ -35,7 +35,7 @@ _AGGREGATES = (
 _SCALES = (1.0, 100.0, 1000.0, 1e-4)  # shares as per cent and per mille, sums in units of ten thousand
 _COLUMN = 3  # rows from which a fact that holds in all of them is no chance
 _GLANCE = 16  # rows looked at before all
-_RELATIVE = 1e-11  # what two orders of summation may differ by
+RELATIVE = 1e-11  # what two orders of summation may differ by
 
 
 def raw_numbers(index: RawIndex, most: int = _MOST_COLUMNS) -> list[str]:
@@ -93,7 +93,7 @@ def facts(shape: Shape, rows: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     have facts at all; in the others nothing is a number.
     """
     index = shape.index
-    selects = [sql.format(x=index.number(c)) for c in raw_numbers(index) for sql in _AGGREGATES]
+    selects = [sql.format(x=index.number(c)) for c in raw_numbers(index) for sql in AGGREGATES]
     selects += [f"count({index.number(c)})" for c in raw_numbers(index)]
     known = counts(shape)
     n = known[:, 0]
@@ -110,7 +110,7 @@ def facts(shape: Shape, rows: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return plain, many
 
 
-def _written(value: float) -> tuple[int, float]:
+def written(value: float) -> tuple[int, float]:
     """(significant digits, half a unit of the last one) of a number as it is written."""
     text = format(abs(value), ".17g") if abs(value) >= 1e16 else repr(abs(value))
     mantissa, _, power = text.partition("e")
@@ -147,15 +147,15 @@ def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -
         return 0
     at = [row for row, _ in known]
     numbers = np.array([value for _, value in known])
-    written = [_written(value) for _, value in known]
-    limit = 1.001 * np.array([half for _, half in written]) + np.abs(numbers) * _RELATIVE
+    precision = [written(value) for _, value in known]
+    limit = 1.001 * np.array([half for _, half in precision]) + np.abs(numbers) * RELATIVE
     with np.errstate(invalid="ignore"):
         near = np.abs(plain[at] - numbers[:, None]) <= limit[:, None]
         if len(known) >= _COLUMN and any(
             _throughout(matrix[at], scale, numbers, limit) for matrix in (plain, many) for scale in _SCALES
         ):
             return 0
-    return sum(digits for (digits, _), fits in zip(written, near.any(axis=1), strict=True) if not fits)
+    return sum(digits for (digits, _), fits in zip(precision, near.any(axis=1), strict=True) if not fits)
 
 
 _HAN_RUN = re.compile("[零〇一二三四五六七八九壹贰叁肆伍陆柒捌玖]{3,}")

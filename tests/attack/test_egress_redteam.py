@@ -222,6 +222,16 @@ ONE_ROW = {
     "two values a line": lambda r: "\n".join(" ".join(list(r.values())[i : i + 2]) for i in (0, 2, 4)),
     "a value that is another's": lambda r: "，".join([*r.values(), "汉族"]),
 }
+
+
+def _column_as_text(column, separator, n=None):
+    def make(f):
+        values = f[column].drop_nulls().cast(pl.String)
+        return {"log.md": separator.join(values.head(n) if n else values) + "\n"}
+
+    return make
+
+
 TITLES = {"district": "所在的行政区划", "sex": "登记的性别", "education": "最高的学历"}
 
 
@@ -531,6 +541,24 @@ ATTACKS = [
     Case("two rows, a value a line", _as_text(ONE_ROW["a value a line"], 2), "reject", ("RAW_OVERLAP",)),
     Case("300 rows, a value a line", _as_text(ONE_ROW["a value a line"], 300), "reject", ("RAW_OVERLAP",)),
     Case("one row without a date under titles", _as_text(_titled, columns=UNDATED), "hold", ("RAW_OVERLAP",)),
+    Case("all incomes in one line", _column_as_text("income", " "), "reject", ("RAW_OVERLAP",)),
+    Case("all birth dates, one a line", _column_as_text("birth_date", "\n"), "reject", ("RAW_OVERLAP",)),
+    Case("thirty incomes", _column_as_text("income", ", ", 30), "reject", ("RAW_OVERLAP",)),
+    *(
+        Case(
+            f"income of one in a cell of many, {name}",
+            _as_text(ONE_ROW[name], columns=("district", "sex", "income")),
+            "reject",
+            ("RAW_OVERLAP",),
+        )
+        for name in ("commas", "a value a line")
+    ),
+    Case(
+        "income of one of thousands",
+        _as_text(ONE_ROW["commas"], columns=("sex", "education", "income")),
+        "hold",
+        ("RAW_OVERLAP",),
+    ),
     Case("names in prose", _names_in_prose, "reject"),
     Case("one name in prose", _one_name, "hold"),
     Case("addresses in prose", _address_in_prose, "reject"),
@@ -717,6 +745,21 @@ HONEST = [
         "no_objection",
     ),
     Case("cells in prose", _cells_in_prose, "no_objection"),
+    Case(
+        "median in a sentence",
+        _said("{district}{sex}性 {n} 人，年收入中位数为 {m:.0f} 元。", "district", "sex"),
+        "no_objection",
+    ),
+    Case(
+        "thresholds in prose",
+        _said("{district}的{sex}性中年收入超过 50000 元的占三成，目标为 2026 年。", "district", "sex"),
+        "no_objection",
+    ),
+    Case(
+        "numbered list",
+        lambda f: {"out.md": "\n".join(f"{i}. 步骤完成" for i in range(1, 10)) + "\n"},
+        "no_objection",
+    ),
     Case("log of a job", _log, "no_objection"),
     Case(
         "counts in two files",

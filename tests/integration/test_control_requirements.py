@@ -519,7 +519,7 @@ def test_a_suspended_organisations_jobs_stop(granted: Scene) -> None:
 def test_the_last_use_is_debited_in_the_transaction_that_starts_the_job(granted: Scene) -> None:
     for number in range(20 - 1):
         granted.job(f"job-{number}", until="provisioning")
-        granted.act("developer", "job", f"job-{number}", "cancel")  # a place for the next one; the use is spent
+        granted.act("developer", "job", f"job-{number}", "cancel")  # frees the place; the use is spent
     assert granted.get("scenario", "sc-a").status["grant"]["uses_left"] == 0  # one went to the recipe
     with refused("GRANT_SPENT"):
         granted.create("developer", "job", granted.job_spec())

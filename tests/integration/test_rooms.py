@@ -158,7 +158,7 @@ def test_a_python_job(rooms: Rooms, library: str) -> None:
 @pytest.mark.parametrize(
     ("language", "text", "name", "line"),
     [
-        ("python", "import sandbox_job as s\nraise KeyError(s.inputs('residents').fetchall())\n", "KeyError", 2),
+        ("python", "import sandbox_job as s\nraise KeyError(s.inputs('residents').df())\n", "KeyError", 2),
         ("python", "import sandbox_job\n\nsandbox_job.inputs('residents').df()['phone']\n", "KeyError", 3),
         ("sql", "SELECT 1;\nSELECT phone FROM residents;", "BinderException", 2),
     ],

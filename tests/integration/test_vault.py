@@ -1,4 +1,4 @@
-"""The vault on the kernel's encryption: unreadable without the key, whole after a crash, destroyed for good."""
+"""The vault on the kernel's encryption: unreadable without the key, whole after a crash, gone for good."""
 
 from __future__ import annotations
 

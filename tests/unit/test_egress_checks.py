@@ -382,3 +382,18 @@ def test_means_that_are_raw_values_by_chance_are_no_dimension(attack, tmp_path):
     for name in ("income", "mean_income", "x"):
         table = frame.group_by("town").agg(n=pl.len(), v=pl.col("income").mean().round(0).cast(pl.Int64))
         assert attack(table.rename({"v": name}), raws=[raw]).verdict == "no_objection"
+
+
+def test_numbers_in_the_order_of_the_raw_data_are_found_and_sorted_ones_are_not(attack, tmp_path):
+    """A list from one to nine stands in every table that numbers its rows."""
+    scores = [i * 7919 % 3001 for i in range(300)]
+    pl.DataFrame({"line": range(1, 301), "score": scores}).write_parquet(tmp_path / "scores.parquet")
+    raws = [RawTable("scores", tmp_path / "scores.parquet")]
+
+    def said(values):
+        report = attack("，".join(map(str, values)) + "\n", "out.md", raws=raws)
+        return [f.evidence["count"] for f in report.findings if f.rule == "RAW_OVERLAP"]
+
+    assert said(scores[50:60]) == [10]
+    assert said(reversed(scores[50:60])) == [10]
+    assert said(range(1, 10)) == said(sorted(scores[:60])) == said(scores[50:80:3]) == []

@@ -20,6 +20,7 @@ from sandbox.egress.checks import (
     overlap,
     passages,
     recoverable,
+    sequences,
     tokens,
     unexplained,
 )
@@ -32,6 +33,7 @@ CHECKS: tuple[Check, ...] = (
     overlap.CHECK,
     passages.CHECK,
     combinations.CHECK,
+    sequences.CHECK,
     microdata.CHECK,
     opaque.CHECK,
     identifiers.CHECK,

@@ -2,9 +2,10 @@
 
 A line, or lines that follow each other, overlap when they name one value each of at least
 ``egress.raw_overlap_columns`` raw columns, a quasi-identifier among them, and fewer entities than a class
-needs carry them together (R-139, as for tables): what ten persons share is an honest statement. Only labels
-and dates single out here; a number is somebody's by chance. Where a line names two values of a column it
-says nothing of one person, and the column is left out.
+needs carry them together (R-139, as for tables): what ten persons share is an honest statement. A number
+beside labels that many share counts when it is the value of few of them and no aggregate of them (a median
+is somebody's income); where it may well be theirs by chance, the text is held. Where a line names two values
+of a column it says nothing of one person, and the column is left out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.passages import open_columns, tokens
 from sandbox.egress.clean import fold
 from sandbox.egress.context import Context
+from sandbox.egress.facts import AGGREGATES, RELATIVE, raw_numbers, written
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
 from sandbox.egress.layout import running_text
@@ -32,6 +34,8 @@ _LINE = 60  # characters of a line that may be one of several of a person
 _IDLE = 20  # characters of a line without a value that may stand between them
 _LINES = 8  # lines of one person
 _CODE = 5  # digits from which a number is a label of its own (a region), not a count
+_DIGITS = 3  # significant digits of a number that is no threshold or round figure
+_CHANCE = 0.05  # share of a column's values that a cell may hold for one of them to be no chance
 _HAN = "㐀-鿿"
 _KEY = re.compile(rf"[{_HAN}]{{0,2}}")
 _WORD, _SORT = re.compile(rf"[\w{_HAN}]"), re.compile("[性族士生]")  # 女性, 汉族, 男士, 女生
@@ -40,9 +44,9 @@ _ASCII = re.compile(r"[0-9A-Za-z_]")
 
 @dataclass(frozen=True)
 class _Lines:
-    """``values``: (line, v, date) of the raw values in each line; ``bare``: the lines that hold a value and
-    no more than its name; ``short``: the lines that may be one of several of a person, in order, a new
-    group (second) wherever other text stands between."""
+    """``values``: (line, v, date, number) of the raw values in each line; ``bare``: the lines that hold a
+    value and no more than its name; ``short``: the lines that may be one of several of a person, in order,
+    a new group (second) wherever other text stands between."""
 
     values: pl.DataFrame
     bare: np.ndarray
@@ -83,14 +87,27 @@ def _labels(index: RawIndex, texts: Sequence[str]) -> list[tuple[int, str]]:
     return result
 
 
+def _amounts(index: RawIndex, numbers: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Those of ``numbers`` that are values of a raw column of numbers and too precise for a round figure."""
+    asked = pl.Series([v for _, v in numbers], dtype=pl.String)
+    known = np.zeros(len(asked), dtype=bool)
+    for column in raw_numbers(index):
+        known |= index.coded(column).lexicon.find(asked) >= 0
+    return [numbers[i] for i in np.flatnonzero(known).tolist() if written(float(numbers[i][1]))[0] >= _DIGITS]
+
+
 def _read(index: RawIndex, texts: Sequence[str]) -> _Lines:
     """The values of ``index`` in ``texts``."""
     dates, numbers = tokens(list(texts))
     labels = _labels(index, texts)
     codes = [(i, v) for i, v in numbers if len(v) >= _CODE and v.isdigit()]
     values = pl.DataFrame(
-        [*((i, v, True) for i, v in dates), *((i, v, False) for i, v in [*labels, *codes])],
-        schema={"line": pl.Int64, "v": pl.String, "date": pl.Boolean},
+        [
+            *((i, v, True, False) for i, v in dates),
+            *((i, v, False, False) for i, v in [*labels, *codes]),
+            *((i, v, False, True) for i, v in _amounts(index, numbers)),
+        ],
+        schema={"line": pl.Int64, "v": pl.String, "date": pl.Boolean, "number": pl.Boolean},
         orient="row",
     ).unique()
     names = {re.sub(r"\W|_", "", name).casefold() for name in index.columns}
@@ -115,12 +132,15 @@ def _read(index: RawIndex, texts: Sequence[str]) -> _Lines:
 
 
 def _passages(lines: _Lines, least: int) -> tuple[pl.DataFrame, np.ndarray]:
-    """((passage, v, date), whether each passage is sure): each line, and lines that follow each other.
+    """((passage, v, number), whether each passage is sure): each line, and lines that follow each other.
 
     A line that names a person's values is sure; lines below each other are when they hold nothing else, or
     a date: else they may be a list of results."""
     base = len(lines.bare)
-    parts, sure = [lines.values.rename({"line": "passage"})], [np.ones(base, dtype=bool)]
+    parts, sure = (
+        [lines.values.select("v", "number", passage="line").select("passage", "v", "number")],
+        [np.ones(base, dtype=bool)],
+    )
     place = np.array([i for i, _ in lines.short], dtype=np.int64)
     group = np.array([g for _, g in lines.short], dtype=np.int64)
     dated = np.zeros(base, dtype=bool)
@@ -133,7 +153,7 @@ def _passages(lines: _Lines, least: int) -> tuple[pl.DataFrame, np.ndarray]:
         members = place[starts[:, None] + np.arange(size)]
         passage = base + np.arange(len(starts))
         frame = pl.DataFrame({"line": members.ravel(), "passage": np.repeat(passage, size)})
-        parts.append(frame.join(lines.values, on="line").select("passage", "v", "date"))
+        parts.append(frame.join(lines.values, on="line").select("passage", "v", "number"))
         sure.append(lines.bare[members].all(axis=1) | dated[members].any(axis=1))
         base += len(starts)
     return pl.concat(parts).unique(), np.concatenate(sure)
@@ -152,24 +172,68 @@ def _codes(index: RawIndex, columns: Sequence[str], values: pl.DataFrame, total:
     return matrix
 
 
-def _carriers(index: RawIndex, columns: Sequence[str], asked: np.ndarray) -> np.ndarray:
-    """How many entities carry each row of ``asked`` (codes by column; -1: any value)."""
-    result = np.zeros(len(asked), dtype=np.int64)
+def _cells(index: RawIndex, columns: Sequence[str], asked: np.ndarray, select: str) -> pl.DataFrame:
+    """``select`` (aggregates over raw rows ``r``) for each row of ``asked`` (codes by column; -1: any value),
+    in its order; null where there is no such raw row."""
     present = asked >= 0
+    parts = []
     for pattern in np.unique(present, axis=0):
         rows = np.flatnonzero((present == pattern).all(axis=1))
         used = np.flatnonzero(pattern).tolist()
-        names = [f"c{index.columns.index(columns[i])}" for i in used]
+        names = [index.code(columns[i]).removeprefix("r.") for i in used]
         frame = pl.DataFrame({name: asked[rows, i] for name, i in zip(names, used, strict=True)})
         index.engine.register("asked_rows", frame.unique())
         listed = ", ".join(names)
         known = index.engine.frame(
-            f"SELECT {listed}, {index.entity_count} AS n FROM {index.table} r "
+            f"SELECT {listed}, {select} FROM {index.table} r "
             f"SEMI JOIN asked_rows a USING ({listed}) GROUP BY {listed}"
         )
-        known = known.cast(dict.fromkeys([*names, "n"], pl.Int64))
-        result[rows] = frame.join(known, on=names, how="left", maintain_order="left")["n"].fill_null(0)
-    return result
+        known = known.cast(dict.fromkeys(names, pl.Int64))
+        parts.append(frame.with_columns(__i=pl.Series(rows)).join(known, on=names, how="left").drop(names))
+    return pl.concat(parts).sort("__i").drop("__i")
+
+
+def _carriers(index: RawIndex, columns: Sequence[str], asked: np.ndarray) -> np.ndarray:
+    """How many entities carry each row of ``asked``."""
+    if not len(asked):
+        return np.zeros(0, dtype=np.int64)
+    n = _cells(index, columns, asked, f"{index.entity_count} AS n")["n"]
+    return np.asarray(n.fill_null(0).cast(pl.Int64).to_numpy())
+
+
+def _singled(
+    index: RawIndex, columns: Sequence[str], matrix: np.ndarray, numbers: pl.DataFrame, k: float, least: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(passages whose number singles few out of the many that share their labels, those where it may be
+    chance). ``numbers``: (passage, v)."""
+    sure, perhaps = np.zeros(len(matrix), dtype=bool), np.zeros(len(matrix), dtype=bool)
+    aggregates = [sql.format(x=index.number(c)) for c in raw_numbers(index) for sql in AGGREGATES]
+    for column in raw_numbers(index):
+        codes = index.coded(column).lexicon.find(numbers["v"])
+        passage, amount = numbers["passage"].to_numpy(), numbers["v"].cast(pl.Float64).to_numpy()
+        quasi = np.array([not index.quasi or {c, column} & {*index.quasi} != set() for c in columns])
+        named = matrix[passage] >= 0
+        kept = (codes >= 0) & (named.sum(axis=1) >= least - 1) & (named & quasi).any(axis=1)
+        for few in (False, True):  # the number with the labels is rare, the labels alone are not
+            asked = matrix[passage[kept]]
+            if few:
+                asked = np.column_stack([asked, codes[kept]])
+            n = _carriers(index, [*columns, column] if few else columns, asked)
+            kept[kept] = ((n > 0) & (n < k)) if few else n >= k
+        if not kept.any():
+            continue
+        facts = [*aggregates, index.entity_count, "count(*)"]
+        listed = ", ".join(f"CAST({sql} AS DOUBLE) AS f{i}" for i, sql in enumerate(facts))
+        values = f"count(DISTINCT {index.code(column)}) AS d, {listed}"
+        cells = _cells(index, columns, matrix[passage[kept]], values)
+        half = np.array([written(float(v))[1] for v in amount[kept]]) * 1.001 + amount[kept] * RELATIVE
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(cells.drop("d").to_numpy() - amount[kept][:, None])
+            honest = (gap <= half[:, None]).any(axis=1)
+        chance = cells["d"].to_numpy() > _CHANCE * index.cardinality[column]
+        sure[passage[kept][~honest & ~chance]] = True
+        perhaps[passage[kept][~honest & chance]] = True
+    return sure, perhaps
 
 
 def _rare(index: RawIndex, columns: Sequence[str], matrix: np.ndarray, k: float, least: int) -> np.ndarray:
@@ -207,13 +271,15 @@ def _count(index: RawIndex, texts: Sequence[str], k: float, least: int) -> tuple
     """(passages that carry a combination of few, those that may be a list of results)."""
     columns = [c for c in open_columns(index) if not numeric(index.kinds[c])]
     lines = _read(index, texts)
-    if len(columns) < least or lines.values.height < least:
+    if not columns or lines.values.height < least:
         return 0, 0
     values, sure = _passages(lines, least)
     said = values.group_by("passage").len().filter(pl.col("len") >= least)
-    matrix = _codes(index, columns, values.join(said, on="passage", how="semi"), len(sure))
+    values = values.join(said, on="passage", how="semi")
+    matrix = _codes(index, columns, values.filter(~pl.col("number")), len(sure))
     rare = _rare(index, columns, matrix, k, least)
-    return int((rare & sure).sum()), int((rare & ~sure).sum())
+    singled, chance = _singled(index, columns, matrix, values.filter("number"), k, least)
+    return int(((rare | singled) & sure).sum()), int(((rare | singled) & ~sure | chance).sum())
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:

@@ -27,6 +27,7 @@ from sandbox.egress.rawdata import UNKNOWN, RawIndex, numeric
 from sandbox.egress.shape import Shape, recognise
 
 _NEAR_ROWS = 2000  # rows compared within a distance; of longer outputs every n-th, the count is scaled up
+_FEW = 3  # hits that are evidence only where they are half the rows
 _SPARSE = 0.02  # share of the grid points between minimum and maximum that raw values occupy
 
 
@@ -211,7 +212,8 @@ def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
         hits = _hits(index, rows, k)
         if hits > best[0]:
             chance = _hits(index, rows.moved(added), k)
-            if hits > 3 * chance:
+            # One hit in many rows is chance that the control, being chance itself, may miss.
+            if hits > 3 * chance and (hits > _FEW or 2 * hits >= shape.frame.height):
                 best = (hits, len(equal) + len(close))
     return best
 
