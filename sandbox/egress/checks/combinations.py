@@ -62,8 +62,8 @@ def _whole(text: str, label: str, at: int) -> bool:
     return len(label) > 1 or bool(_SORT.match(after)) or not (_WORD.match(before) or _WORD.match(after))
 
 
-def _labels(index: RawIndex, texts: Sequence[str]) -> list[tuple[int, str]]:
-    """(line, raw value): labels that stand in the lines, the longest first and none inside another."""
+def _labels(index: RawIndex, texts: Sequence[str]) -> list[tuple[int, str, str]]:
+    """(line, raw value, as written): labels that stand in the lines, the longest first, none in another."""
     columns = [
         c for c in open_columns(index) if index.kinds[c] == "VARCHAR" and index.cardinality[c] <= _LABELS
     ]
@@ -73,8 +73,8 @@ def _labels(index: RawIndex, texts: Sequence[str]) -> list[tuple[int, str]]:
     # Bare numbers are no labels: they are looked up whole, as numbers.
     known = pl.DataFrame({"v": values, "t": fold(values)}).filter(pl.col("t").str.contains(r"[^\d.\s]"))
     known = known.sort(pl.col("t").str.len_chars(), descending=True, maintain_order=True)
-    written = dict(zip(known["t"].to_list(), known["v"].to_list(), strict=True))
-    lines, patterns = pl.col("t"), list(written)
+    spelling = dict(zip(known["t"].to_list(), known["v"].to_list(), strict=True))
+    lines, patterns = pl.col("t"), list(spelling)
     places = pl.DataFrame({"t": pl.Series(texts, dtype=pl.String)}).select(
         found=lines.str.extract_many(patterns, leftmost=True), at=lines.str.find_many(patterns, leftmost=True)
     )
@@ -83,7 +83,7 @@ def _labels(index: RawIndex, texts: Sequence[str]) -> list[tuple[int, str]]:
         raw = texts[i].encode() if found else b""
         for label, place in zip(found or (), at or (), strict=True):
             if _whole(texts[i], label, len(raw[:place].decode())):
-                result.append((i, written[label]))
+                result.append((i, spelling[label], label))
     return result
 
 
@@ -104,7 +104,7 @@ def _read(index: RawIndex, texts: Sequence[str]) -> _Lines:
     values = pl.DataFrame(
         [
             *((i, v, True, False) for i, v in dates),
-            *((i, v, False, False) for i, v in [*labels, *codes]),
+            *((i, v, False, False) for i, v in [*((i, v) for i, v, _ in labels), *codes]),
             *((i, v, False, True) for i, v in _amounts(index, numbers)),
         ],
         schema={"line": pl.Int64, "v": pl.String, "date": pl.Boolean, "number": pl.Boolean},
@@ -113,8 +113,8 @@ def _read(index: RawIndex, texts: Sequence[str]) -> _Lines:
     names = {re.sub(r"\W|_", "", name).casefold() for name in index.columns}
     bare = np.zeros(len(texts), dtype=bool)
     spelled: dict[int, list[str]] = {}
-    for i, label in labels:
-        spelled.setdefault(i, []).append(str(fold(pl.Series([label]))[0]))
+    for i, _, label in labels:
+        spelled.setdefault(i, []).append(label)
     filled = {int(i) for i in values["line"]}
     for i in filled:
         rest = texts[i]
