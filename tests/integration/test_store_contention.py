@@ -53,10 +53,10 @@ def assert_log_is_whole(store: Store, size: int) -> None:
     with store.read() as reader:
         rows = list(reader.raw_entries(size + 1))
         head = reader.head()
-    assert [seq for seq, _, _ in rows] == list(range(size))
-    assert all(h.leaf(body) == leaf for _, body, leaf in rows)
+    assert [seq for seq, *_ in rows] == list(range(size))
+    assert all(h.leaf(body) == leaf for _, body, leaf, _ in rows)
     assert head.size == size
-    assert head.root(h) == root_of([leaf for _, _, leaf in rows], h)
+    assert head.root(h) == root_of([leaf for _, _, leaf, _ in rows], h)
 
 
 def test_no_update_is_lost_under_contention(stores: list[Store]) -> None:
