@@ -27,7 +27,8 @@ def solver_range(sums, totals, target):
             integrality=np.ones(len(target)),
             bounds=Bounds(0, np.inf),
         )
-        ends.append(np.inf * -sign if found.status == 3 else round(sign * found.fun))
+        # feasible by construction: without an optimum there is no bound (status 3, or 4 from its presolve)
+        ends.append(np.inf * -sign if found.fun is None else round(sign * found.fun))
     return ends
 
 
