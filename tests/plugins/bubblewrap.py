@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from sandbox.executor.contract import End, Input, Limits, Outcome, Task, TaskKin
 from tests.plugins.engine import PROBE_ENTRY, ProbeExecutor
 
 REPO = Path(__file__).resolve().parents[2]
-USER = 54321  # nobody's number on any machine
+# nobody's number on any machine; one for each process of a test run: each looks at what is left of its own
+USER = 54321 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 # As root, before it is USER: this machine's interpreter, libraries, code and images, shown where USER may
 # read them whatever the modes of the folders above are. Then USER's own interpreter with the rest of argv.
 BECOME_USER = """
