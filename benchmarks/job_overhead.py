@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shutil
 import statistics
 import sys
 import tempfile
@@ -23,14 +24,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.space import limits_of
 from sandbox.control.places import Places
 from sandbox.control.space import Settings
 from sandbox.demo.data import HERE, residents
 from sandbox.demo.space import DemoSpace
 from sandbox.demo.story import Story
-from sandbox.executor.contract import End, Input, Limits, Task, TaskKind
+from sandbox.executor.contract import End, Input, Task, TaskKind
 from sandbox.executor.docker import DockerExecutor
-from sandbox.policy.load import load_profile
 
 CODE = """\
 import csv
@@ -80,20 +81,10 @@ class Bench:
         (self.code / "main.py").write_text(CODE, encoding="utf-8")
         self.inputs = self.folder / "data"
         self.inputs.mkdir()
-        os.link(self.data, self.inputs / "residents.parquet")
+        shutil.copyfile(self.data, self.inputs / "residents.parquet")
 
     def run_bare(self) -> None:
         """The same image, limits, hardening and code; the inputs lie ready."""
-        get = load_profile(str(HERE / "profile.yaml")).get
-        limits = Limits(
-            seconds=float(get("job.timeout_seconds")),
-            memory_bytes=int(get("job.memory_bytes")),
-            cpus=float(get("job.cpus")),
-            pids=int(get("job.pids")),
-            output_bytes=int(get("job.output_bytes")),
-            output_files=int(get("job.output_files")),
-            tmp_bytes=int(get("job.tmp_bytes")),
-        )
         task = Task(
             id=f"bench-{uuid.uuid4().hex[:10]}",
             kind=TaskKind.JOB,
@@ -105,7 +96,7 @@ class Bench:
                 "outputs": [{"path": "by_sex.csv"}],
             },
             inputs=(Input("data", self.inputs), Input("code", self.code)),
-            limits=limits,
+            limits=limits_of(HERE / "profile.yaml"),
         )
         asked = time.time()
         outcome = self.executor.run(task)
@@ -170,12 +161,11 @@ class Bench:
 
     def close(self) -> None:
         tasks = Places(Settings.from_env(self.space.env).resting()).tasks
-        self.space.stop()
-        self.story.world.close()
         for executor in (self.executor, DockerExecutor(tasks)):
             for task in executor.known():
                 executor.discard(task)
-        self.space.run("keys", "lock")
+        self.story.world.close()
+        self.space.stop()
 
 
 def p90(values: Sequence[float]) -> float:

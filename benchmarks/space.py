@@ -16,7 +16,9 @@ from sandbox.demo.cases import CONTRACT
 from sandbox.demo.data import HERE, residents
 from sandbox.demo.space import DemoSpace
 from sandbox.demo.story import Story
+from sandbox.executor.contract import Limits
 from sandbox.executor.docker import DockerExecutor
+from sandbox.policy.load import load_profile
 
 ENDED = {"quarantined", "failed", "denied", "killed"}
 SQL = "CREATE TABLE by_sex AS SELECT sex, count(*) AS persons FROM residents GROUP BY sex ORDER BY sex;\n"
@@ -37,6 +39,20 @@ def machine() -> str:
     return (
         f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}; "
         f"load at the start {os.getloadavg()[0]:.1f}"
+    )
+
+
+def limits_of(file: Path) -> Limits:
+    """A profile's bounds of a job."""
+    get = load_profile(str(file)).get
+    return Limits(
+        seconds=float(get("job.timeout_seconds")),
+        memory_bytes=int(get("job.memory_bytes")),
+        cpus=float(get("job.cpus")),
+        pids=int(get("job.pids")),
+        output_bytes=int(get("job.output_bytes")),
+        output_files=int(get("job.output_files")),
+        tmp_bytes=int(get("job.tmp_bytes")),
     )
 
 

@@ -15,8 +15,6 @@ Alternating in one run, a Python job whose first line takes the time:
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -27,16 +25,16 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from benchmarks.space import limits_of, machine
 from sandbox.control.places import Places
 from sandbox.control.space import Settings
 from sandbox.demo.data import HERE, residents
 from sandbox.demo.space import DemoSpace
 from sandbox.demo.story import Story
 from sandbox.executor import profile
-from sandbox.executor.contract import End, Input, Limits, Shape, Task, TaskKind
+from sandbox.executor.contract import End, Input, Shape, Task, TaskKind
 from sandbox.executor.docker import DockerExecutor, calls
 from sandbox.executor.folders import TaskFolder
-from sandbox.policy.load import load_profile
 
 CODE = """\
 import time
@@ -55,20 +53,6 @@ IMAGE = "python"
 def read(path: Path) -> float:
     """The time that the first line took."""
     return float(path.read_text().splitlines()[1])
-
-
-def limits_of(file: Path) -> Limits:
-    """A profile's bounds of a job."""
-    get = load_profile(str(file)).get
-    return Limits(
-        seconds=float(get("job.timeout_seconds")),
-        memory_bytes=int(get("job.memory_bytes")),
-        cpus=float(get("job.cpus")),
-        pids=int(get("job.pids")),
-        output_bytes=int(get("job.output_bytes")),
-        output_files=int(get("job.output_files")),
-        tmp_bytes=int(get("job.tmp_bytes")),
-    )
 
 
 class Bench:
@@ -196,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=50)
     runs = parser.parse_args().runs
-    load = os.getloadavg()[0]
+    told = machine()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         kinds: dict[str, Callable[[], float]] = {
@@ -214,8 +198,7 @@ def main() -> None:
                         seconds[name].append(value)
         finally:
             bench.close()
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Linux {platform.release().split('-')[0]}"
-    print(f"{runs} runs of each, alternating; {machine}; load at the start {load:.1f}.\n")
+    print(f"{runs} runs of each, alternating; {told}.\n")
     print("| asked → first line of user code | p50 ms | p95 ms | ratio of p50 to bare |")
     print("|---|---|---|---|")
     base = statistics.median(seconds["bare"])
