@@ -123,7 +123,7 @@ class DockerExecutor:
 
     def running(self, label: str | None = None, value: str | None = None) -> list[str]:
         """See ``contract.Executor``."""
-        filters = {"status": ["running", "paused"], "label": [f"sandbox.space={self.space}"]}
+        filters = {"status": ["running", "paused"], "label": [f"sandbox.space={self.space}", "sandbox.slot"]}
         with self._calls() as api:
             there = {one["Labels"]["sandbox.slot"] for one in api.containers(all=True, filters=filters)}
         found = []

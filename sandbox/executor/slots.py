@@ -201,7 +201,9 @@ class Slots:
         """Remove what died half made, slots whose container is gone, containers without a folder."""
         listed = {
             container["Labels"]["sandbox.slot"]
-            for container in api.containers(all=True, filters={"label": [f"sandbox.space={self.space}"]})
+            for container in api.containers(
+                all=True, filters={"label": [f"sandbox.space={self.space}", "sandbox.slot"]}
+            )
         }
         kept = set()
         for path in self.folder.glob("slot-*"):  # before the tasks: what is claimed now is found there

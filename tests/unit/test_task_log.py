@@ -108,7 +108,8 @@ def test_a_log_that_is_too_long_is_cut(out: Path) -> None:
 
 
 def test_a_log_that_is_no_file_of_its_own_is_left_behind(out: Path) -> None:
-    (out / LOG_FILE).symlink_to("/etc/passwd")
+    (out / "target").write_text("not the log")
+    (out / LOG_FILE).symlink_to(out / "target")
     assert taken(out) is None
     (out.parent / "collected/files").rmdir()
     (out / LOG_FILE).unlink()
