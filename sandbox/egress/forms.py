@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,22 @@ class Table:
 
 
 @dataclass(eq=False)
+class Picture:
+    """What a person would see: RGB pixels of an image file, an embedded picture, a rendered page."""
+
+    where: str
+    pixels: Image.Image
+
+
+@dataclass(eq=False)
+class Array:
+    """One array of numbers of a model: its name in the file, and its values in their own type and shape."""
+
+    name: str
+    values: np.ndarray
+
+
+@dataclass(eq=False)
 class Document:
     """One file of the outputs, read. ``shown`` is its path with any identifier in it masked."""
 
@@ -68,6 +86,9 @@ class Document:
     tables: list[Table] = field(default_factory=list)
     views: list[Table] = field(default_factory=list)  # other readings of the tables, see ``layout``
     pieces: list[Piece] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
+    arrays: list[Array] = field(default_factory=list)
+    members: list[Document] = field(default_factory=list)  # of an archive, each under "archive/member"
     faults: list[tuple[str, str]] = field(default_factory=list)  # (reason, where)
     body: Any = None  # what the canonical writer of the form needs
 
