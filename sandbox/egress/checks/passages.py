@@ -16,11 +16,12 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
-from sandbox.egress.clean import HAN_DIGITS, fold
+from sandbox.egress.clean import fold
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document
 from sandbox.egress.messages import finding
+from sandbox.egress.pii.numerals import HAN_DIGITS
 from sandbox.egress.rawdata import RawIndex, numeric
 
 _MOST = 5000  # passages looked at; of more every n-th
