@@ -91,7 +91,8 @@ def _run(check: Check, document: Document, context: Context) -> list[Finding]:
 
 
 def _read_all(paths: Sequence[Path], formats: list[str], budget: Budget) -> list[Document]:
-    return [read(path, name, formats, budget) for name, path in walk(paths)]
+    files = [read(path, name, formats, budget) for name, path in walk(paths)]
+    return [document for file in files for document in file.family()]
 
 
 def declarations(items: Iterable[Mapping[str, Any]]) -> dict[str, Declared]:
@@ -125,7 +126,7 @@ def load_history(folder: Path | None, formats: list[str], budget: Budget) -> lis
             if (place / "meta.json").is_file():
                 meta = json.loads((place / "meta.json").read_text("utf-8"))
             files = [(name, path) for name, path in walk([place]) if name != "meta.json"]
-            documents = [read(path, name, formats, budget) for name, path in files]
+            documents = [d for name, path in files for d in read(path, name, formats, budget).family()]
         except (OSError, ValueError):
             raise fail("EGRESS_HISTORY", release=label(place.name)) from None
         if any(not document.readable for document in documents) or not isinstance(meta, dict):
@@ -157,8 +158,10 @@ def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, str]]:
 
 
 def _write(document: Document, declared: Mapping[str, Declared], folder: Path) -> dict[str, Any]:
-    wanted = declared.get(document.path)
-    data = rewrite(document, wanted.ordered if wanted else False)
+    for part in document.family():
+        wanted = declared.get(part.path)
+        part.ordered = bool(wanted and wanted.ordered)
+    data = rewrite(document, document.ordered)
     target = folder / document.path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
@@ -227,6 +230,8 @@ def _write_all(context: Context, folder: Path) -> tuple[list[dict[str, Any]], li
     """Write every canonical file; if one fails, none counts and the set is rejected."""
     written = []
     for document in context.documents:
+        if document.outer:  # written with its archive
+            continue
         try:
             written.append(_write(document, context.declared, folder))
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Budget:
-    """What a reader may spend on one file. Bytes, cells, pixels, nesting levels; more is unreadable."""
+    """What a reader may spend on one file. Bytes, cells, pixels, levels, seconds; more is unreadable."""
 
     file_bytes: int = 256 << 20
     cells: int = 50_000_000
@@ -21,6 +22,11 @@ class Budget:
     pixels: int = 40_000_000
     depth: int = 32
     decoded_bytes: int = 32 << 20  # spent by the decoder search over the whole set
+    pages: int = 60  # of one document, rendered
+    reading_seconds: int = 120  # of a processor, for the text of all pictures of the set
+    archives: int = 3  # levels of archives in archives
+    members: int = 2_000  # files of one archive, parts of one office document
+    seconds: int = 120  # of one file, its members included
 
 
 class Unreadable(Exception):
@@ -58,12 +64,29 @@ class Table:
         return self.data.columns
 
 
+@dataclass(frozen=True)
+class Line:
+    """A line of text on a picture. ``box``: left, top, right, bottom in pixels from the upper left."""
+
+    text: str
+    box: tuple[float, float, float, float]
+    shown: bool = True  # whether it leaves ink on the picture
+
+
 @dataclass(eq=False)
 class Picture:
-    """What a person would see: RGB pixels of an image file, an embedded picture, a rendered page."""
+    """What a person would see: RGB pixels of an image file, an embedded picture, a rendered page.
+
+    ``stated``: the text that the file says stands there (None: it says nothing of it). ``lines``: what was
+    read off the pixels; ``unread`` why nothing was ("" once it was read).
+    """
 
     where: str
     pixels: Image.Image
+    hidden: bool = False  # a person would not see it: below a mask, nearly the colour of its ground
+    stated: list[Line] | None = None
+    lines: list[Line] = field(default_factory=list)
+    unread: str = "unread"
 
 
 @dataclass(eq=False)
@@ -72,6 +95,13 @@ class Array:
 
     name: str
     values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a reader of archives leaves as the body: (name, content) of every file, in the archive's order."""
+
+    files: list[tuple[str, bytes]]
 
 
 @dataclass(eq=False)
@@ -89,10 +119,18 @@ class Document:
     pictures: list[Picture] = field(default_factory=list)
     arrays: list[Array] = field(default_factory=list)
     members: list[Document] = field(default_factory=list)  # of an archive, each under "archive/member"
+    outer: str = ""  # path of the archive that it is a member of
+    ordered: bool = False  # the order of its rows was declared
     faults: list[tuple[str, str]] = field(default_factory=list)  # (reason, where)
     body: Any = None  # what the canonical writer of the form needs
 
     @property
     def readable(self) -> bool:
-        """Whether the whole file has a canonical form."""
-        return not self.faults
+        """Whether the whole file, its members included, has a canonical form."""
+        return not self.faults and all(member.readable for member in self.members)
+
+    def family(self) -> Iterator[Document]:
+        """The file itself, then its members and theirs, in the order of the archive."""
+        yield self
+        for member in self.members:
+            yield from member.family()

@@ -164,7 +164,7 @@ RULES: dict[str, Rule] = {
         HARD,
         "文件不能作为输出：{why_zh}。",
         "The file cannot be an output: {why_en}.",
-        "使用 CSV、Parquet、JSON、Markdown 或 PNG 的规范形式 / Use plain CSV, Parquet, JSON, Markdown or PNG",
+        "改用 docs/egress.md 所列格式的普通文件 / Use a plain file of a format that docs/egress.md lists",
     ),
     "METADATA": Rule(
         "26.6",
@@ -248,6 +248,11 @@ REASONS: dict[str, tuple[str, str]] = {
     "irregular": ("不是普通文件", "it is no regular file"),
     "active": ("含有脚本或内嵌对象", "it holds script or embedded objects"),
     "empty": ("没有内容", "it is empty"),
+    "encrypted": ("已加密", "it is encrypted"),
+    "embedded": ("内嵌无法展开的对象", "it embeds an object that cannot be laid open"),
+    "external": ("打开时会从文件之外加载内容", "opening it loads content from elsewhere"),
+    "formula": ("含有没有结果值的公式", "a formula has no stored result"),
+    "time": ("读取超时", "reading it takes longer than the budget"),
     "reader": ("读取程序失败", "the reader failed on it"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sandbox.egress.context import RawTable
 from sandbox.egress.forms import Budget
 
 _FILE = re.compile(r"[A-Za-z0-9_][\w.\-]{0,120}")
-_LIMITS = {"file_bytes", "cells", "columns", "cell_chars", "pixels", "depth", "decoded_bytes"}
+_LIMITS = {f.name for f in fields(Budget)}
 
 
 def _raw(item: Mapping[str, Any], folder: Path) -> RawTable:

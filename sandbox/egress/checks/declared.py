@@ -16,6 +16,9 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
     if not context.declared:
         return
     declared = context.declared.get(document.path)
+    outer = context.declared.get(document.outer)
+    if declared is None and outer is not None and not outer.columns:
+        return  # a folder declared as a whole
     if declared is None:
         yield finding(
             "UNDECLARED", document.shown, "", why_zh="文件未声明", why_en="the file was not declared"

@@ -11,21 +11,53 @@ EXTENSIONS = {
     ".csv": "csv",
     ".tsv": "csv",
     ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".ipynb": "ipynb",
+    ".xlsx": "xlsx",
+    ".docx": "docx",
+    ".svg": "svg",
     ".png": "png",
+    ".zip": "zip",
+    ".tar": "tar",
+    ".tgz": "tar",
+    ".tar.gz": "tar",
 }
 
-# First bytes -> form, or the reason of refusal. From the formats' own specifications.
+# Form -> what its first bytes are; text has no mark of its own.
+FAMILIES = {
+    "parquet": ("parquet",),
+    "arrow": ("arrow",),
+    "xlsx": ("zip",),
+    "docx": ("zip",),
+    "zip": ("zip",),
+    "png": ("png",),
+    "tar": ("tar", "gzip"),
+    "svg": ("text", "markup"),
+    "html": ("text", "markup"),
+    "csv": ("text", "wide text"),
+}
+# Forms whose own reader accounts for every byte: the marks of what they hold inside are no second format.
+_ACCOUNTED = {"xlsx", "docx", "zip", "tar", "arrow"}
+
+# First bytes -> family, or the reason of refusal. From the formats' own specifications.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "png"),
     (b"PAR1", "parquet"),
-    (b"PK\x03\x04", "executable"),
-    (b"PK\x05\x06", "executable"),
-    (b"\x1f\x8b", "executable"),
+    (b"ARROW1\x00\x00", "arrow"),
+    (b"\xff\xff\xff\xff", "arrow"),
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\x1f\x8b", "gzip"),
     (b"BZh", "executable"),
     (b"\xfd7zXZ\x00", "executable"),
     (b"7z\xbc\xaf\x27\x1c", "executable"),
@@ -41,21 +73,41 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"SQLite format 3\x00", "unknown"),
     (b"\xff\xd8\xff", "unknown"),
     (b"GIF8", "unknown"),
-    (b"ARROW1", "unknown"),
     (b"\x89HDF", "unknown"),
     (b"ORC", "unknown"),
     (b"Obj\x01", "unknown"),
-    (b"\xff\xfe", "encoding"),
-    (b"\xfe\xff", "encoding"),
+    (b"\xff\xfe", "wide text"),
+    (b"\xfe\xff", "wide text"),
 )
+_REFUSED = {"executable", "unknown"}
+_TAR = b"ustar"  # at 257: POSIX.1-1988 and later, and GNU
 _PICKLE = re.compile(rb"\x80[\x02-\x05]")
-_MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml|svg|script|\?php)", re.IGNORECASE)
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|\?xml|svg|script|\?php)", re.IGNORECASE)
 _SECOND = (b"PK\x05\x06", b"PK\x03\x04\x14\x00", b"\x7fELF\x02", b"\x89PNG\r\n\x1a\n", b"%PDF-1.")
 _NAME = re.compile(r"[\w\-. ()（）【】、·+=,@]{1,120}")
+_PROGRAM = r"exe|dll|so|sh|bat|cmd|js|vbs|ps1|py|pyc|pkl|pickle|jar|com|scr|lnk|hta|xls[mb]|doc[mb]"
 _DOUBLE = re.compile(
-    r"\.(?:exe|dll|so|sh|bat|cmd|js|vbs|ps1|py|pyc|pkl|pickle|jar|zip|gz|html?|svg|xls[mx]?|doc[mx]?)(?:\.|$)",
+    rf"\.(?:{_PROGRAM}|zip|gz|tgz|html?|svg|xlsx?|docx?|pdf)\.(?!gz$)|\.(?:{_PROGRAM})$|(?<!\.tar)\.gz$",
     re.IGNORECASE,
 )
+
+
+def _extension(name: str) -> str:
+    """The extension in lower case, ``.tar.gz`` as one."""
+    lower = name.lower()
+    dot = lower.rfind(".")
+    if lower.endswith(".tar.gz"):
+        dot = len(lower) - 7
+    return lower[dot:] if dot > 0 else ""
+
+
+def _family(data: bytes) -> str:
+    found = next((family for magic, family in _MAGIC if data.startswith(magic)), "text")
+    if _PICKLE.match(data):
+        return "executable"
+    if found == "text" and data[257:262] == _TAR:
+        return "tar"
+    return "markup" if found == "text" and _MARKUP.match(data) else found
 
 
 def sniff(path: str, data: bytes) -> str:
@@ -65,21 +117,16 @@ def sniff(path: str, data: bytes) -> str:
         raise Unreadable("name")
     if _DOUBLE.search(parts[-1]):
         raise Unreadable("executable")
-    dot = parts[-1].rfind(".")
-    wanted = EXTENSIONS.get(parts[-1][dot:].lower() if dot > 0 else "")
+    wanted = EXTENSIONS.get(_extension(parts[-1]))
     if wanted is None:
         raise Unreadable("unknown")
     if not data:
         raise Unreadable("empty")
-    found = next((form for magic, form in _MAGIC if data.startswith(magic)), "text")
-    if _PICKLE.match(data):
-        found = "executable"
-    if found in ("executable", "unknown", "encoding"):
+    found = _family(data)
+    if found in _REFUSED:
         raise Unreadable(found)
-    if (found == "text") != (wanted not in ("png", "parquet")) or (found != "text" and found != wanted):
-        raise Unreadable("mismatch")
-    if any(mark in data[1:] for mark in _SECOND):
+    if found not in FAMILIES.get(wanted, ("text",)):
+        raise Unreadable("active" if (found, wanted) == ("markup", "markdown") else "mismatch")
+    if wanted not in _ACCOUNTED and any(mark in data[1:] for mark in _SECOND):
         raise Unreadable("polyglot")
-    if found == "text" and _MARKUP.match(data):
-        raise Unreadable("active" if wanted == "markdown" else "mismatch")
     return wanted

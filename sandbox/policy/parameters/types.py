@@ -21,7 +21,27 @@ Applicant = Literal["operator", "developer"]
 Recipient = Literal["province", "data_authority", "implementing_body", "none"]
 Decision = Literal["decision_ref", "collective_decision"]  # 三重一大 is a collective decision
 Point = Literal["26.1", "26.2", "26.3", "26.4", "26.5", "26.6", "26.6-R"]
-Format = Literal["csv", "parquet", "json", "markdown", "png"]
+Format = Literal[
+    "csv",
+    "parquet",
+    "arrow",
+    "json",
+    "chart",
+    "markdown",
+    "html",
+    "ipynb",
+    "xlsx",
+    "docx",
+    "pdf",
+    "png",
+    "jpeg",
+    "svg",
+    "zip",
+    "tar",
+    "onnx",
+    "safetensors",
+    "skops",
+]
 Clause = Literal[
     "scope",
     "term",
