@@ -17,6 +17,13 @@ WRITERS = {
     "jsonl": "tree:jsonl",
     "markdown": "markdown:markdown",
     "png": "images:png",
+    "zip": "archives:zip",
+    "tar": "archives:tar",
+    "jpeg": "images:jpeg",
+    "pdf": "pages:pdf",
+    "onnx": "models:onnx",
+    "safetensors": "models:safetensors",
+    "skops": "models:skops",
 }
 
 
