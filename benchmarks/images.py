@@ -70,7 +70,7 @@ def builds(folder: Path) -> list[tuple[str, float]]:
     workshop = build.Workshop(folder)
     found = [
         (f"layer {name}", timed(lambda name=name: workshop.layer(name)))
-        for name in (recipe.ROOTFS, *recipe.WHEELS)
+        for name in (*recipe.DEB_LAYERS, *recipe.WHEELS)
     ]
 
     def everything() -> None:

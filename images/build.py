@@ -77,6 +77,8 @@ class Workshop:
         code = [(layers.REPO / f"images/{file}.py").read_bytes() for file in ("layers", "components")]
         if name == recipe.ROOTFS:
             return hash_of(FORMAT, *code, *recipe.DEBS, *recipe.DEB_EXCLUDE)
+        if name == recipe.OCR:
+            return hash_of(FORMAT, *code, *recipe.OCR_DEBS, *recipe.OCR_KEEP)
         left_out = sorted([*recipe.WHEEL_FOLDERS, *recipe.WHEEL_SUFFIXES, *recipe.WHEEL_PARTS])
         return hash_of(
             FORMAT, *code, self.requirements(name), *left_out, self.layer(recipe.ROOTFS)["diff_id"]
@@ -116,6 +118,8 @@ class Workshop:
     def _maker(self, name: str) -> Callable[[Path], layers.Content]:
         if name == recipe.ROOTFS:
             return lambda scratch: layers.rootfs_content(scratch, self.cache / "debs")
+        if name == recipe.OCR:
+            return lambda scratch: layers.ocr_content(scratch, self.cache / "debs")
         rootfs, wishes = self.file(recipe.ROOTFS), self.requirements(name)
         return lambda scratch: layers.wheel_content(
             scratch, wishes, layers.unpack(rootfs, scratch / "rootfs")
@@ -169,7 +173,7 @@ class Workshop:
             if str(path.relative_to(self.folder)) not in named:
                 path.unlink()
         for path in (*self.cache.glob("*.json"), *self.contents.glob("*.json")):
-            if path.name.split(".")[0] not in {*recipe.WHEELS, recipe.ROOTFS, *record}:
+            if path.name.split(".")[0] not in {*recipe.WHEELS, *recipe.DEB_LAYERS, *record}:
                 path.unlink()
 
 

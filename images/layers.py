@@ -11,6 +11,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from images import components, recipe
 
 REPO = Path(__file__).resolve().parents[1]
 LOCK = REPO / "requirements/images.txt"
-EXECUTABLE = {recipe.PYTHON, "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}
+EXECUTABLE = {recipe.PYTHON, recipe.OCR_PROGRAM, "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}
 TAG = ".cpython-311.pyc"
 SHARDS = 4  # of the byte-code compilation; fixed, for what one process writes depends on what it wrote before
 CODE = """
@@ -143,8 +144,12 @@ def excluded(name: str) -> bool:
     return any(name == path or name.startswith(f"{path}/") for path in recipe.DEB_EXCLUDE)
 
 
-def extract(deb: Path, content: Content, key: str) -> bytes:
-    """The files of ``deb`` into ``content`` as those of ``key``; returns its copyright file."""
+def extract(deb: Path, content: Content, key: str, keep: tuple[str, ...] = (".*",)) -> bytes:
+    """The files of ``deb`` into ``content`` as those of ``key``; returns its copyright file.
+
+    ``keep``: patterns, one of which a whole path must match.
+    """
+    kept = re.compile("|".join(keep), re.DOTALL)
     copyright_file = b""
     process = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE)
     with process, tarfile.open(fileobj=process.stdout, mode="r|") as tar:
@@ -155,10 +160,13 @@ def extract(deb: Path, content: Content, key: str) -> bytes:
             if name in {"", "."} or excluded(name):
                 continue
             path = content.root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
             if member.isdir():
-                path.mkdir(exist_ok=True)
+                if keep == (".*",):
+                    path.mkdir(parents=True, exist_ok=True)
                 continue
+            if not kept.fullmatch(name):
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
             if member.issym():
                 path.symlink_to(member.linkname)
             elif member.islnk():
@@ -176,18 +184,32 @@ def extract(deb: Path, content: Content, key: str) -> bytes:
     return copyright_file
 
 
-def download_debs(folder: Path) -> list[Path]:
-    """The packages of ``recipe.DEBS`` in ``folder``, at the version apt would install; apt verifies them.
+def download_debs(folder: Path, packages: tuple[str, ...]) -> list[Path]:
+    """The distribution's ``packages`` in ``folder``, at the version apt would install; apt verifies them.
 
     What is there already is not fetched anew. The package lists are renewed when they are absent or too old.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    download = ("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *recipe.DEBS)
+    download = ("apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages)
     if subprocess.run(download, cwd=folder, capture_output=True).returncode:
         run("apt-get", "update", "-qq")
         run(*download, cwd=folder)
-    listed = run("apt-get", "download", "--print-uris", "-qq", *recipe.DEBS).splitlines()
+    listed = run("apt-get", "download", "--print-uris", "-qq", *packages).splitlines()
     return sorted(folder / line.split()[1] for line in listed)
+
+
+def _add_debs(content: Content, downloads: Path, packages: tuple[str, ...], **options: Any) -> None:
+    for deb in download_debs(downloads, packages):
+        part = components.from_deb(deb)
+        content.parts[part["bom-ref"]] = part
+        part["licenses"] = components.debian_licences(extract(deb, content, part["bom-ref"], **options))
+
+
+def ocr_content(scratch: Path, downloads: Path) -> Content:
+    """The layer ``ocr``: a program that reads the text of pictures, above ``rootfs``."""
+    content = Content(scratch / "root")
+    _add_debs(content, downloads, recipe.OCR_DEBS, keep=recipe.OCR_KEEP)
+    return content
 
 
 def rootfs_content(scratch: Path, downloads: Path) -> Content:
@@ -197,10 +219,7 @@ def rootfs_content(scratch: Path, downloads: Path) -> Content:
         (content.root / "usr" / folder).mkdir(parents=True)
         (content.root / folder).symlink_to(f"usr/{folder}")
         content.owner[folder] = components.OWN
-    for deb in download_debs(downloads):
-        part = components.from_deb(deb)
-        content.parts[part["bom-ref"]] = part
-        part["licenses"] = components.debian_licences(extract(deb, content, part["bom-ref"]))
+    _add_debs(content, downloads, recipe.DEBS)
     etc = content.root / "etc"
     etc.mkdir(exist_ok=True)
     (content.root / "usr/bin/python3").symlink_to("python3.11")

@@ -62,6 +62,60 @@ DEB_EXCLUDE = (
     "usr/share/python3",
     "var",
 )
+# Reads the text of pictures for the checker: one program, the libraries it is linked with, two languages.
+# The distribution links it with libcurl: what it would reach, a container without a network has not.
+OCR_DEBS = (
+    "libacl1",
+    "libarchive13",
+    "libbrotli1",
+    "libcom-err2",
+    "libcurl4",
+    "libdeflate0",
+    "libgif7",
+    "libgmp10",
+    "libgnutls30",
+    "libgssapi-krb5-2",
+    "libhogweed6",
+    "libicu72",
+    "libidn2-0",
+    "libjbig0",
+    "libjpeg62-turbo",
+    "libk5crypto3",
+    "libkeyutils1",
+    "libkrb5-3",
+    "libkrb5support0",
+    "libldap-2.5-0",
+    "liblept5",
+    "liblerc4",
+    "liblz4-1",
+    "libnettle8",
+    "libnghttp2-14",
+    "libopenjp2-7",
+    "libp11-kit0",
+    "libpng16-16",
+    "libpsl5",
+    "librtmp1",
+    "libsasl2-2",
+    "libssh2-1",
+    "libtasn1-6",
+    "libtesseract5",
+    "libtiff6",
+    "libunistring2",
+    "libwebp7",
+    "libwebpmux3",
+    "libxml2",
+    "libzstd1",
+    "tesseract-ocr",
+    "tesseract-ocr-chi-sim",
+    "tesseract-ocr-eng",
+)
+OCR_PROGRAM = "usr/bin/tesseract"
+# Kept of them, as patterns of a whole path; everything else stays out.
+OCR_KEEP = (
+    r"usr/bin/tesseract",
+    r"usr/lib/x86_64-linux-gnu/[^/]+\.so(?:\.[^/]*)?",
+    r"usr/share/tesseract-ocr/5/tessdata/(?:chi_sim|eng)\.traineddata",
+)
 # Left out of the wheels, by folder name, suffix, and part of a file's name.
 WHEEL_FOLDERS = frozenset({"tests", "include", "bin", "__pycache__"})
 WHEEL_SUFFIXES = frozenset({".pyi", ".pxd", ".pyx", ".h", ".c", ".cpp", ".a"})
@@ -160,7 +214,8 @@ WHEELS: dict[str, tuple[str, ...]] = {
         "weasel",
     ),
 }
-ROOTFS = "rootfs"
+ROOTFS, OCR = "rootfs", "ocr"
+DEB_LAYERS: dict[str, tuple[str, ...]] = {ROOTFS: DEBS, OCR: OCR_DEBS}
 
 
 @dataclass(frozen=True)
@@ -183,7 +238,7 @@ IMAGES = (
     Image("python", (ROOTFS, "duckdb", "tables", "science"), TASK),
     Image(
         "check",
-        (ROOTFS, "duckdb", "tables", "science", "checker", "readers", "language"),
+        (ROOTFS, "duckdb", "tables", "science", OCR, "checker", "readers", "language"),
         (*TASK, "sandbox.workspace", "sandbox.desensitize", "sandbox.policy", "sandbox.egress"),
         policies=True,
     ),

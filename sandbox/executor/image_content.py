@@ -30,7 +30,7 @@ from sandbox.executor.images import Built
 
 SAVE_SECONDS = 600.0
 LINK = "sandbox:link"
-PROGRAMS = {"usr/bin/python3.11", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}
+PROGRAMS = {"usr/bin/python3.11", "usr/bin/tesseract", "usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2"}
 SHELLS = {"ash", "bash", "busybox", "csh", "dash", "fish", "ksh", "rbash", "sh", "tcsh", "toybox", "zsh"}
 MANAGERS = {
     "apk", "apt", "apt-get", "conda", "dnf", "dpkg", "easy_install", "ensurepip", "gem", "npm", "pip", "pip3",
@@ -55,7 +55,7 @@ class Flaw(StrEnum):
     DEVICE = "device"  # neither file, folder nor symbolic link; also what hides a file of a lower layer
     SETUID = "setuid"
     WRITABLE = "writable"  # by everybody, /tmp apart; or owned by another than root
-    PROGRAM = "program"  # executable, and neither Python nor the loader
+    PROGRAM = "program"  # executable, and neither Python, the loader nor the reader of pictures
     SHELL = "shell"
     MANAGER = "manager"  # of packages
     SETTING = "setting"  # a package manager's, where addresses stand
