@@ -19,7 +19,7 @@ import docker
 
 from sandbox.core.errors import SandboxError
 from sandbox.executor.contract import Shape
-from sandbox.executor.slots import Slots
+from sandbox.executor.slots import AHEAD, Slots
 
 LOOK_SECONDS = 60.0
 RETRY_SECONDS = 5.0
@@ -67,7 +67,7 @@ class Ahead:
                     self.slots.reap(api)
                     self._drop_unwanted(api)
                     while missing := self._missing():  # nothing is wanted any more once it is over
-                        self.slots.make(api, missing[0], ahead=True)
+                        self.slots.make(api, missing[0], AHEAD)
             except SandboxError as error:  # said again, and to somebody, by the task that needs it
                 log.warning("no container made ahead: %s", error)
                 pause = RETRY_SECONDS

@@ -118,8 +118,8 @@ class DockerExecutor:
     def discard(self, task_id: str) -> None:
         """See ``contract.Executor``."""
         folder = self._folder(task_id)
-        with folder.lock():
-            self._clear(folder)
+        with folder.lock(), self._calls() as api:
+            self._clear(api, folder)
 
     def running(self, label: str | None = None, value: str | None = None) -> list[str]:
         """See ``contract.Executor``."""
@@ -153,6 +153,11 @@ class DockerExecutor:
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
+
+    def tidy(self) -> None:
+        """Remove what processes that were killed left half made, and containers without a folder."""
+        with self._calls() as api:
+            self.slots.reap(api)
 
     def guarantees(self, runtime: str = DEFAULT_RUNTIME) -> Guarantees:
         """See ``contract.Executor``; asked once per runtime, since each container is compared anyway."""
@@ -192,22 +197,21 @@ class DockerExecutor:
             return None
         return report
 
-    def _clear(self, folder: TaskFolder) -> None:
+    def _clear(self, api: docker.APIClient, folder: TaskFolder) -> None:
         """Remove container, mounts and folder of a task."""
-        with self._calls() as api:
-            if slot := Slot.of(folder):
-                self.slots.drop(api, slot.slot)
-            folder.remove()
+        if slot := Slot.of(folder):
+            self.slots.drop(api, slot.slot)
+        folder.remove()
 
     # -- one task ---------------------------------------------------------------------------------
 
     def _begin(self, api: docker.APIClient, task: Task, folder: TaskFolder) -> None:
         """A container that waits, or a new one, is given the task."""
         self.images.check(task.image)
-        self._clear(folder)  # what a crash left half begun
+        self._clear(api, folder)  # what a crash left half begun
         slot = self.slots.claim(task.shape, folder)
         if slot is None:
-            made, slot = self.slots.make(api, task.shape)
+            made, slot = self.slots.make(api, task.shape, task.kind)
             made.path.rename(folder.path)
         elif self._ahead is not None:
             self._ahead.look()
@@ -221,7 +225,7 @@ class DockerExecutor:
             folder.note("started", started)  # from here on a vanished container is a lost one
             slots.go(folder, slot)
         except BaseException:
-            self._clear(folder)
+            self._clear(api, folder)
             raise
 
     def _never_began(self, api: docker.APIClient, folder: TaskFolder) -> Outcome:

@@ -48,6 +48,16 @@ def processes(container: str) -> set[int]:
     return found - {0}
 
 
+def holds(container: str, pid: int) -> bool:
+    """Whether ``pid`` is a live process of ``container``."""
+    try:
+        groups = (PROC / str(pid) / "cgroup").read_text()
+        state = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return f":{CGROUP_PARENT}/{container}\n" in groups and state not in "ZX"
+
+
 def kill_all(container: str, seconds: float = 5) -> bool:
     """Kill everything in ``container``; whether its control group is empty now. A job is over only then."""
     deadline = time.monotonic() + seconds

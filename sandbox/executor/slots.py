@@ -31,6 +31,7 @@ READY_BYTES = 64 << 10
 GO_SECONDS = 10.0
 KILL_SECONDS = 8.0  # for the last process to be gone after a kill
 HARDENED = {"ro", "nosuid", "nodev", "noexec"}
+AHEAD = "ahead"  # in the place of a task's kind: none is known yet (sandbox/task/rooms.py)
 OPEN = "open"  # an attempt of the probe that succeeded
 # The attempts that every container must have made (sandbox/task/probe.py; a test compares the two).
 # fmt: off
@@ -67,7 +68,7 @@ class Slot:
     @property
     def waits(self) -> bool:
         """Whether its container is there, by what the kernel says."""
-        return self.pid in kernel.processes(self.container)
+        return kernel.holds(self.container, self.pid)
 
 
 def _birth(pid: int) -> str:
@@ -132,9 +133,10 @@ class Slots:
             return None
         return aside
 
-    def make(self, api: docker.APIClient, shape: Shape, *, ahead: bool = False) -> tuple[TaskFolder, Slot]:
-        """Start a container of ``shape`` and wait until it waits. One made ``ahead`` of its task has the
-        time to import what such tasks need.
+    def make(self, api: docker.APIClient, shape: Shape, kind: str = "") -> tuple[TaskFolder, Slot]:
+        """Start a container of ``shape`` and wait until it waits. One that is made ``AHEAD`` of its task is
+        ready when it has imported what such tasks need; one made for a task of ``kind`` as soon as it has
+        proved itself (``sandbox.task.__main__``).
 
         Raises IMAGE_UNKNOWN, and ISOLATION_UNAVAILABLE with the missing guarantees; then nothing stays.
         """
@@ -144,7 +146,7 @@ class Slots:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             folder.lay_out(shape.limits, place.uid)
-            slot = self._start(api, shape, folder, place, (*self.entry, *(("ahead",) if ahead else ())))
+            slot = self._start(api, shape, folder, place, (*self.entry, *((kind,) if kind else ())))
             folder.note("slot", asdict(slot))
         except BaseException:
             self.drop(api, folder.id)
@@ -169,16 +171,17 @@ class Slots:
                 raise fail("IMAGE_UNKNOWN", image=shape.image) from None
             except APIError as error:
                 raise fail("ISOLATION_UNAVAILABLE", missing="create") from error
-            isolation = profile.verify(shape, place, api.inspect_container(container))
             try:
                 api.start(container)
             except APIError as error:
                 raise fail("ISOLATION_UNAVAILABLE", missing="start") from error
+            report = api.inspect_container(container)  # while it tries itself; only our code runs in it yet
+            isolation = profile.verify(shape, place, report)
             answers = _announced(pipe, container)
             (folder.output / READY).unlink()
         finally:
             os.close(pipe)
-        pid = int(api.inspect_container(container)["State"]["Pid"])
+        pid = int(report["State"]["Pid"])
         isolation["kernel"] = kernel.observe(shape.limits, place, container, pid)
         isolation["probe"] = held(answers.get("probe"))
         return Slot(folder.id, container, pid, asdict(shape), profile.sha256_of(body), isolation)

@@ -1,6 +1,6 @@
 """Runs a developer's Python file, as a process of its own: ``python child.py REPORT_FD ORDER_FD``.
 
-It imports what most jobs use, then waits for its order, a JSON object with the folder of the code, the
+It imports what most jobs use until its order comes, a JSON object with the folder of the code, the
 entry in it, the working folder and what to add to the environment.
 
 A script and not a module: it imports nothing of ours, so that the code it runs meets a plain
@@ -17,6 +17,7 @@ import importlib.util
 import json
 import os
 import runpy
+import select
 import sys
 import traceback
 from pathlib import Path
@@ -70,7 +71,11 @@ AHEAD = ("duckdb", "numpy", "pyarrow")  # absent from the image: not imported
 
 def wait(descriptor: int) -> dict[str, Any]:
     """The order; its folder and environment are in force. Nobody orders any more: SystemExit."""
+    ordered = select.poll()
+    ordered.register(descriptor, select.POLLIN)
     for name in AHEAD:
+        if ordered.poll(0):
+            break  # the code imports what it needs; what it does not need it shall not wait for
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with open(descriptor, "rb") as file:

@@ -17,32 +17,15 @@ import importlib
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
-from sandbox.task.waiting import until_claimed
+from sandbox.task import codes as codes  # registers the error codes
+from sandbox.task.rooms import ROOMS
 
 Room = Callable[[dict[str, Any], Path, Path], dict[str, Any]]
-
-# The kind of sandbox.executor.contract.TaskKind -> the module whose ``run`` does it. Imported when
-# called: an image holds only the libraries (and, for ``job``, only the packages) its kinds need.
-ROOMS = {
-    "ingest": "sandbox.workspace.ingest",
-    "view": "sandbox.workspace.view",
-    "recipe": "sandbox.desensitize.task",
-    "job": "sandbox.task.job",
-    "check": "sandbox.egress.task",
-}
-# Image -> what its container imports while it waits for a task: seconds that no task waits for. A module
-# that has ``get_ready`` is asked to.
-AHEAD = {
-    "sql": ("sandbox.task.job", "sandbox.task.sql_job"),
-    "python": ("sandbox.task.job", "sandbox.task.python_job"),
-    "check": (ROOMS["ingest"], ROOMS["view"], ROOMS["recipe"], ROOMS["check"]),
-}
 
 
 def room_of(kind: object) -> Room:
@@ -93,8 +76,6 @@ def main() -> int:
     out = Path(os.environ.get("SANDBOX_OUT", "/out"))
     files = out / "files"
     status = 0
-    ahead = sys.argv[1:] == ["ahead"]  # else a task waits already: only what it needs is imported
-    until_claimed(inputs, out, AHEAD.get(os.environ.get("TASK_IMAGE", ""), ()) if ahead else ())
     try:
         files.mkdir(parents=True, exist_ok=True)
         kind, params = read_task(inputs)

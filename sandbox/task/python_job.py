@@ -12,79 +12,15 @@ import ctypes
 import json
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from sandbox.task.classes import clean_error
 from sandbox.task.log import SealedLog
+from sandbox.task.spare import take
 
 _PR_SET_DUMPABLE = 4  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_KEPT = (
-    "PATH",
-    "PYTHONPATH",
-    "LD_LIBRARY_PATH",
-    "OMP_NUM_THREADS",
-    "POLARS_MAX_THREADS",
-    "TZ",
-)
-
-
-class Child:
-    """A fresh interpreter that waits for its order: which file to run, and where.
-
-    ``told`` is the pipe it reports an error through, ``printed`` the one that its standard streams go to.
-    """
-
-    def __init__(self) -> None:
-        self.told, telling = os.pipe()
-        self.printed, printing = os.pipe()
-        ordered, self._order = os.pipe()
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        fixed = {
-            "LANG": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONHASHSEED": "0",  # the same job on the same data puts out the same bytes
-        }
-        self.process = subprocess.Popen(  # noqa: S603  running it is the task; the container is the wall
-            [sys.executable, "-s", str(Path(__file__).with_name("child.py")), str(telling), str(ordered)],
-            stdin=subprocess.DEVNULL,
-            stdout=printing,
-            stderr=printing,
-            env=kept | fixed,
-            pass_fds=(telling, ordered),
-            start_new_session=True,
-        )
-        for theirs in (telling, printing, ordered):
-            os.close(theirs)
-
-    def order(self, code: Path, entry: str, data: Path, out: Path, scratch: Path) -> None:
-        """Let it begin; one that is gone is found gone by whoever waits for it."""
-        order = {
-            "code": str(code),
-            "entry": entry,
-            "folder": str(scratch),
-            "environment": {
-                "HOME": str(scratch),
-                "TMPDIR": str(scratch),
-                "SANDBOX_INPUT": str(data),
-                "SANDBOX_OUTPUT": str(out),
-            },
-        }
-        with contextlib.suppress(BrokenPipeError):
-            os.write(self._order, json.dumps(order).encode())
-        os.close(self._order)
-
-
-_spare: Child | None = None
-
-
-def get_ready() -> None:
-    """Have an interpreter wait, with the libraries imported that most jobs use (``child.AHEAD``)."""
-    global _spare
-    _spare = Child()
 
 
 def _children() -> list[int]:
@@ -149,6 +85,14 @@ def _ended(status: int, told: Any) -> Any:
     return {"class": signal.Signals(-status).name} if -status in set(signal.Signals) else None
 
 
+def _order(code: Path, entry: str, data: Path, out: Path, scratch: Path) -> bytes:
+    """What ``child.py`` is told."""
+    home = {"HOME": str(scratch), "TMPDIR": str(scratch)}
+    places = {"SANDBOX_INPUT": str(data), "SANDBOX_OUTPUT": str(out)}
+    order = {"code": str(code), "entry": entry, "folder": str(scratch), "environment": home | places}
+    return json.dumps(order).encode()
+
+
 def run_python(
     code: Path, entry: str, data: Path, out: Path, scratch: Path, log: SealedLog
 ) -> dict[str, Any] | None:
@@ -156,15 +100,14 @@ def run_python(
 
     None when it ended well, else the error in closed vocabulary (``classes.clean_error``).
     """
-    global _spare
     _shut()
-    child, _spare = _spare or Child(), None
-    before = {pid for pid in _children() if pid != child.process.pid}
+    child = take()
+    before = {pid for pid in _children() if pid != child.pid}
     ignored = {one: signal.signal(one, signal.SIG_IGN) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
         log.drain(child.printed)
-        child.order(code, entry, data, out, scratch)
-        status = child.process.wait()
+        child.order(_order(code, entry, data, out, scratch))
+        status = child.wait()
         _reap(before)
         if status == 0:
             return None
