@@ -253,6 +253,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "external": ("打开时会从文件之外加载内容", "opening it loads content from elsewhere"),
     "formula": ("含有没有结果值的公式", "a formula has no stored result"),
     "time": ("读取超时", "reading it takes longer than the budget"),
+    "revisions": ("含有较早的版本", "it holds earlier revisions"),
     "reader": ("读取程序失败", "the reader failed on it"),
 }
 

@@ -34,6 +34,11 @@ READERS = {
     "docx": "word:read",
     "svg": "svg:read",
     "png": "png:read",
+    "jpeg": "jpeg:read",
+    "pdf": "pdf:read",
+    "onnx": "onnx:read",
+    "safetensors": "safetensors:read",
+    "skops": "skops:read",
     "zip": "zips:read",
     "tar": "tars:read",
 }

@@ -41,24 +41,23 @@ def _run(pixels: Image.Image, seconds: int) -> tuple[str, str]:
     """(table of words as tesseract writes it, why there is none) of RGB ``pixels``."""
     sink = io.BytesIO()
     pixels.save(sink, "BMP")
-    child = subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - fixed words, no shell
         ["/usr/bin/tesseract", "stdin", "stdout", "-l", "+".join(LANGUAGES), "--psm", "11", "tsv"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env={"OMP_THREAD_LIMIT": "1", "LC_ALL": "C", "PATH": "/usr/bin"},
-    )
-    try:  # it waits for its input until the bounds stand
-        resource.prlimit(child.pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        resource.prlimit(child.pid, resource.RLIMIT_CPU, (seconds, seconds))
-        told, _ = child.communicate(sink.getvalue(), timeout=10 + _PATIENCE * seconds)
-    except subprocess.TimeoutExpired:
-        return "", "time"
-    except OSError:  # it ended before it had read everything
-        return "", "failed"
-    finally:
-        child.kill()
-        child.communicate()
+    ) as child:
+        try:  # it waits for its input until the bounds stand
+            resource.prlimit(child.pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+            resource.prlimit(child.pid, resource.RLIMIT_CPU, (seconds, seconds))
+            told, _ = child.communicate(sink.getvalue(), timeout=10 + _PATIENCE * seconds)
+        except subprocess.TimeoutExpired:
+            return "", "time"
+        except OSError:  # it ended before its bounds stood
+            return "", "failed"
+        finally:
+            child.kill()
     if child.returncode:
         return "", "time" if child.returncode < 0 else "failed"
     return told.decode("utf-8", "replace"), ""
@@ -78,7 +77,7 @@ def _join(words: list[str]) -> str:
 
 
 def _lines(table: str, scale: float) -> list[Line]:
-    """The lines of tesseract's TSV (level 5: words; block, paragraph, line, then left, top, width, height)."""
+    """The lines of tesseract's TSV: level 5 is words; block, paragraph, line, left, top, width, height."""
     found: dict[tuple[str, ...], list[tuple[str, tuple[int, int, int, int]]]] = {}
     for row in table.split("\n")[1:]:
         cells = row.split("\t")
@@ -107,7 +106,10 @@ def read_lines(pixels: Image.Image, seconds: int) -> tuple[list[Line], str]:
     if scale != 1:
         pixels = pixels.resize((pixels.width * 2, pixels.height * 2), Image.Resampling.LANCZOS)
     told, why = _run(pixels, seconds)
-    return _lines(told, scale), why
+    try:
+        return _lines(told, scale), why
+    except ValueError:  # no such table as it writes
+        return [], "failed"
 
 
 def faint(pixels: Image.Image) -> Image.Image | None:

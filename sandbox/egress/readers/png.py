@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import struct
 import zlib
 
-from PIL import Image
-
 from sandbox.egress.forms import Budget, Document, Piece, Unreadable
+from sandbox.egress.readers.image import decode, printed, show
 
 _DRAWN = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"pHYs", b"bKGD", b"sBIT"}
 _TEXT = {b"tEXt", b"zTXt", b"iTXt"}
@@ -50,13 +48,5 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
         if kind in _TEXT:
             document.pieces.append(Piece(f"chunk {index + 1}", _text(kind, body, budget), hidden=True))
         elif kind not in _DRAWN:
-            shown = body.decode("utf-8", "ignore")
-            document.pieces.append(Piece(f"chunk {index + 1}", shown, hidden=True))
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-        if image.width * image.height > budget.pixels:
-            raise Unreadable("size")
-        image.load()
-        flat = image.convert("RGBA")
-    ground = Image.new("RGBA", flat.size, (255, 255, 255, 255))
-    ground.alpha_composite(flat)
-    document.body = ground.convert("RGB")
+            document.pieces.append(Piece(f"chunk {index + 1}", printed(body), hidden=True))
+    document.body = show(document, "", decode(data, "PNG", budget))

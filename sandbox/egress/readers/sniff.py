@@ -27,6 +27,12 @@ EXTENSIONS = {
     ".docx": "docx",
     ".svg": "svg",
     ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".pdf": "pdf",
+    ".onnx": "onnx",
+    ".safetensors": "safetensors",
+    ".skops": "skops",
     ".zip": "zip",
     ".tar": "tar",
     ".tgz": "tar",
@@ -41,13 +47,18 @@ FAMILIES = {
     "docx": ("zip",),
     "zip": ("zip",),
     "png": ("png",),
+    "jpeg": ("jpeg",),
+    "pdf": ("pdf",),
+    "skops": ("zip",),
     "tar": ("tar", "gzip"),
     "svg": ("text", "markup"),
     "html": ("text", "markup"),
     "csv": ("text", "wide text"),
 }
 # Forms whose own reader accounts for every byte: the marks of what they hold inside are no second format.
-_ACCOUNTED = {"xlsx", "docx", "zip", "tar", "arrow"}
+_ACCOUNTED = {"xlsx", "docx", "zip", "tar", "arrow", "onnx", "safetensors", "skops"}
+# Forms that begin with a number of their own, which may be any: only their reader can tell.
+_UNMARKED = {"onnx", "safetensors"}
 
 # First bytes -> family, or the reason of refusal. From the formats' own specifications.
 _MAGIC: tuple[tuple[bytes, str], ...] = (
@@ -69,9 +80,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xca\xfe\xba\xbe", "executable"),
     (b"\x00asm", "executable"),
     (b"\xd0\xcf\x11\xe0", "executable"),
-    (b"%PDF-", "unknown"),
+    (b"%PDF-", "pdf"),
     (b"SQLite format 3\x00", "unknown"),
-    (b"\xff\xd8\xff", "unknown"),
+    (b"\xff\xd8\xff", "jpeg"),
     (b"GIF8", "unknown"),
     (b"\x89HDF", "unknown"),
     (b"ORC", "unknown"),
@@ -122,6 +133,8 @@ def sniff(path: str, data: bytes) -> str:
         raise Unreadable("unknown")
     if not data:
         raise Unreadable("empty")
+    if wanted in _UNMARKED:
+        return wanted
     found = _family(data)
     if found in _REFUSED:
         raise Unreadable(found)
