@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 import polars as pl
 
 DEPTH = 3
+ACCIDENTAL = ("reversed",)  # chains whose result may be a number by chance
 _CODED = (
     r"[A-Za-z0-9+/_\-]{8,}={0,6}|(?:%[0-9A-Fa-f]{2}){4,}|(?:\\u[0-9A-Fa-f]{4}){4,}|(?:&#x?[0-9A-Fa-f]+;){4,}"
 )

@@ -13,14 +13,16 @@ import polars as pl
 from sandbox.egress.checks.base import Check
 from sandbox.egress.clean import mask
 from sandbox.egress.context import Context
-from sandbox.egress.decoding import coded, expand
+from sandbox.egress.decoding import ACCIDENTAL, coded, expand
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
 from sandbox.egress.identifiers import KINDS, scan
 from sandbox.egress.messages import finding
+from sandbox.egress.pii.normal import locate
 
 _RUNS = re.compile(r"(?:[A-Za-z0-9+/_\-]{24,}={0,2}\s*){2,}")
 _HAN = r"[\p{Han}·]{2,6}|[0-9A-Za-z@.]{6,}"
+_COLUMN, _MOSTLY = 3, 0.5  # distinct values, and share of the column, that make a column of a kind
 _NAME_HEADER = re.compile(r"姓名|名字|联系人|(?:^|[_ ])names?$|^xm$", re.IGNORECASE)
 
 
@@ -108,23 +110,23 @@ def _mostly_numbers(values: pl.Series) -> bool:
     return bool(values.cast(pl.Float64, strict=False).is_not_null().mean() > 0.5)  # type: ignore[operator]
 
 
-def _severity(kind: str, source: Source, hits: pl.DataFrame, total: int) -> Severity:
-    """Context decides what a number without certainty is."""
+def _severity(name: str, source: Source, hits: pl.DataFrame, total: int) -> Severity | None:
+    """What the hits of one kind weigh: form, header, the words beside them, their share of the column."""
     if bool(hits["sure"].any()):
         return Severity.HARD
-    row = KINDS[kind]
+    row = KINDS[name]
     distinct = hits["found"].n_unique()
-    named = re.search(row.context, source.header, re.IGNORECASE) is not None
-    if named or (distinct >= 3 and distinct >= 0.5 * total):
-        return Severity.HARD
-    if kind == "email":
-        return Severity.FLAG
-    if kind == "mobile":
-        return Severity.FLAG if source.number else Severity.HARD
-    near = any(re.search(row.context, text, re.IGNORECASE) for text in source.values.gather(hits["index"]))
-    if near and not source.number:
-        return Severity.HARD
-    return Severity.FLAG if source.number else Severity.HOLD
+    weights = [row.alone]
+    if row.context and re.search(row.context, source.header, re.IGNORECASE):
+        weights.append(row.near)
+    if distinct >= _COLUMN and distinct >= _MOSTLY * total:
+        weights.append(row.full)
+    if bool(hits["near"].any()) and not source.number:
+        weights.append(row.near)
+    if source.number:
+        # Eleven digits among numbers prove nothing.
+        weights[0] = row.alone and Severity.FLAG
+    return min((weight for weight in weights if weight), key=list(Severity).index, default=None)
 
 
 def _report(
@@ -139,24 +141,23 @@ def _report(
             "samples": [mask(value) for value in group["found"].unique(maintain_order=True).head(2)],
         }
         if chains is None:
+            severity = _severity(str(kind), source, group, total)
+            if severity is None:
+                continue
             first = int(group["index"][0])
             where = source.places[first] if source.places else source.where
+            evidence["at"] = locate(str(source.values[first]), str(group["found"][0]))
             yield finding(
-                "IDENTIFIER",
-                document.shown,
-                where,
-                evidence,
-                _severity(str(kind), source, group, total),
-                kind_zh=row.zh,
-                kind_en=row.en,
+                "IDENTIFIER", document.shown, where, evidence, severity, kind_zh=row.zh, kind_en=row.en
             )
         else:
             # Only what has a check digit counts, and when merely read backwards only a share of the
             # values: one order number in two thousand has a valid check digit from behind.
-            plain = pl.Series([chains[i] != "reversed" for i in group["index"]], dtype=pl.Boolean)
+            plain = pl.Series([chains[i] not in ACCIDENTAL for i in group["index"]], dtype=pl.Boolean)
             enough = base <= 2 or group["found"].n_unique() >= max(2, 0.2 * base)
             certain = group.filter(pl.col("sure") & (plain | pl.lit(enough)))
-            many = group.filter(plain)["found"].n_unique() >= 3
+            told = row.tier != "C" and row.alone in (Severity.HARD, Severity.HOLD)
+            many = told and group.filter(plain)["found"].n_unique() >= 3
             if not certain.height and not many:
                 continue
             chain = chains[int((certain if certain.height else group.filter(plain))["index"][0])]
