@@ -23,6 +23,7 @@ from sandbox.egress.forms import Budget, Document
 from sandbox.egress.layout import lay_out
 from sandbox.egress.messages import REASONS, RULES, finding
 from sandbox.egress.readers import read
+from sandbox.egress.readers.ocr import read_pictures
 
 CHECKER = "egress-checker 1.0.0"
 _RESULT = {Severity.HARD: "fail", Severity.HOLD: "hold", Severity.FLAG: "flag"}
@@ -92,7 +93,9 @@ def _run(check: Check, document: Document, context: Context) -> list[Finding]:
 
 def _read_all(paths: Sequence[Path], formats: list[str], budget: Budget) -> list[Document]:
     files = [read(path, name, formats, budget) for name, path in walk(paths)]
-    return [document for file in files for document in file.family()]
+    documents = [document for file in files for document in file.family()]
+    read_pictures(documents, budget)
+    return documents
 
 
 def declarations(items: Iterable[Mapping[str, Any]]) -> dict[str, Declared]:

@@ -15,7 +15,7 @@ Run = Callable[[Document, Context], Iterable[Finding]]
 @dataclass(frozen=True)
 class Check:
     """``rules`` it may raise (rows of ``messages.RULES``, which give point, severity and version);
-    ``needs`` what a document must hold for it to apply ("table", "text", "image", "file");
+    ``needs`` what a document must hold for it to apply ("table", "text", "image", "model", "file");
     ``thresholds`` the policy keys without which it cannot run; ``raw`` whether it needs a raw table.
     ``run`` reads one document and gives findings; what it raises becomes a hard finding.
     """
@@ -32,7 +32,8 @@ class Check:
         present = {
             "table": bool(document.tables),
             "text": bool(document.pieces or document.tables),
-            "image": document.form == "png",
+            "image": bool(document.pictures),
+            "model": bool(document.arrays),
             "file": True,
         }
         return present[self.needs] and (bool(context.raws) or not self.raw)

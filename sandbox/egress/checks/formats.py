@@ -12,15 +12,13 @@ from sandbox.egress.messages import REASONS, finding
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
-    """One hard finding a fault; a flag for metadata; an image is held for people."""
+    """One hard finding a fault; a flag for metadata."""
     for reason, where in document.faults:
         zh, en = REASONS[reason]
         yield finding("FORMAT", document.shown, where, {"reason": reason}, why_zh=zh, why_en=en)
     hidden = [piece for piece in document.pieces if piece.hidden]
     if hidden:
         yield finding("METADATA", document.shown, hidden[0].where, {"count": len(hidden)})
-    if document.form == "png" and document.readable:
-        yield finding("IMAGE", document.shown, "")
 
 
-CHECK = Check(("FORMAT", "METADATA", "IMAGE"), "file", run, ("egress.formats",))
+CHECK = Check(("FORMAT", "METADATA"), "file", run, ("egress.formats",))

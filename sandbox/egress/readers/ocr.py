@@ -26,7 +26,8 @@ _PATIENCE = 4.0  # seconds of the clock for one of the processor: the machine ha
 _SMALL = 1500  # pixels; below that letters of a chart are too small for the recogniser, which wants 20
 _SURE = 30.0  # per cent; below that a word is a stroke of a drawing
 _FAINT = (3, 26)  # levels of 255 by which near-invisible writing differs from its ground
-_FAINT_PIXELS = 60  # of writing; a hair line of a frame has more, and reads as nothing
+_FAINT_PIXELS = 150  # of writing; a hair line of a frame has more, and reads as nothing
+_CELL = 8  # pixels a side of the cells by which the ground of a picture is told
 _STRONG = 3  # pixels around dark ones where their soft edges lie
 
 
@@ -87,6 +88,8 @@ def _lines(table: str, scale: float) -> list[Line]:
             found.setdefault(tuple(cells[1:5]), []).append(word)
     lines = []
     for words in found.values():
+        if not any(char.isalnum() for text, _ in words for char in text):
+            continue  # corners of frames
         edges = np.array([box for _, box in words]) / scale
         box = (edges[:, 0].min(), edges[:, 1].min(), edges[:, 2].max(), edges[:, 3].max())
         lines.append(Line(_join([text for text, _ in words]), tuple(float(edge) for edge in box)))  # type: ignore[arg-type]
@@ -102,6 +105,9 @@ def read_lines(pixels: Image.Image, seconds: int) -> tuple[list[Line], str]:
         return [], "absent"
     if seconds < 1:
         return [], "time"
+    # Dark on light, whatever the colours: white names inside a bar are writing too.
+    ink = 255 - np.minimum(255, _contrast(pixels) * 3 // 2)
+    pixels = Image.fromarray(ink.astype(np.uint8))
     scale = 2.0 if max(pixels.size) < _SMALL else 1.0
     if scale != 1:
         pixels = pixels.resize((pixels.width * 2, pixels.height * 2), Image.Resampling.LANCZOS)
@@ -112,15 +118,22 @@ def read_lines(pixels: Image.Image, seconds: int) -> tuple[list[Line], str]:
         return [], "failed"
 
 
+def _contrast(pixels: Image.Image) -> np.ndarray:
+    """By how many levels each pixel differs from its ground, the median of its surroundings."""
+    grey = ImageOps.grayscale(pixels)
+    cells = (max(1, grey.width // _CELL), max(1, grey.height // _CELL))
+    ground = grey.resize(cells, Image.Resampling.NEAREST).filter(ImageFilter.MedianFilter(5))
+    return np.abs(
+        np.asarray(grey, np.int16) - np.asarray(ground.resize(grey.size, Image.Resampling.NEAREST), np.int16)
+    )
+
+
 def faint(pixels: Image.Image) -> Image.Image | None:
     """What differs from its ground by so little that nobody sees it, in black on white; None if nothing does.
 
-    The ground is the median of the surroundings; the soft edges of visible strokes are left out.
+    The soft edges of visible strokes are left out.
     """
-    grey = ImageOps.grayscale(pixels)
-    ground = grey.resize((max(1, grey.width // 16), max(1, grey.height // 16)), Image.Resampling.NEAREST)
-    ground = ground.filter(ImageFilter.MedianFilter(5)).resize(grey.size, Image.Resampling.NEAREST)
-    gap = np.abs(np.asarray(grey, np.int16) - np.asarray(ground, np.int16))
+    gap = _contrast(pixels)
     strong = Image.fromarray(((gap >= _FAINT[1]) * 255).astype(np.uint8))
     near = np.asarray(strong.filter(ImageFilter.MaxFilter(2 * _STRONG + 1))) > 0
     weak = (gap >= _FAINT[0]) & (gap < _FAINT[1]) & ~near
