@@ -16,14 +16,19 @@ from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.canonical import canonical as rewrite
 from sandbox.egress.checks import CHECKS
 from sandbox.egress.checks.base import Check
+from sandbox.egress.checks.differencing import request_books
 from sandbox.egress.clean import clean_text, label
 from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release
 from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
 from sandbox.egress.forms import Budget, Document
 from sandbox.egress.layout import lay_out
+from sandbox.egress.ledger.room import Ledger
+from sandbox.egress.ledger.store import write as write_books
 from sandbox.egress.messages import REASONS, RULES, finding
 from sandbox.egress.readers import read
 from sandbox.egress.readers.ocr import read_pictures
+from sandbox.egress.recompute import Script
+from sandbox.egress.recompute import apply as recompute
 
 CHECKER = "egress-checker 1.0.0"
 _RESULT = {Severity.HARD: "fail", Severity.HOLD: "hold", Severity.FLAG: "flag"}
@@ -40,10 +45,11 @@ class Report:
     seconds: float
     rules: list[dict[str, str]]
     canonical: list[dict[str, Any]] = field(default_factory=list)
+    ledger: dict[str, Any] = field(default_factory=dict)
     checker: str = CHECKER
 
     def as_json(self) -> dict[str, Any]:
-        """Plain JSON; ``canonical`` only when a folder was asked for."""
+        """Plain JSON; ``canonical`` and ``ledger`` only when a folder was asked for."""
         body: dict[str, Any] = {
             "verdict": self.verdict.value,
             "files": self.files,
@@ -53,6 +59,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "rules": self.rules,
         }
+        body |= {"ledger": self.ledger} if self.ledger else {}
         return {**body, "canonical": self.canonical} if self.canonical else body
 
 
@@ -181,15 +188,21 @@ def check(
     canonical: Path | None = None,
     recipient: Mapping[str, str] | None = None,
     budget: Budget | None = None,
+    script: Script | None = None,
+    ledger: Ledger | None = None,
 ) -> Report:
     """Check the files under ``paths`` against ``raws`` and give the report.
 
+    ``script``: the SQL job that made them; what is recognised of it is recomputed (``recompute``).
     ``canonical``: folder for the bytes that may leave; nothing is written there for a rejected set.
+    ``ledger``: earlier releases by entity sets, and where those of this set are written unless it is rejected.
     Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``); what the
     outputs do is always a finding.
     """
     started = time.monotonic()
-    context = Context(raws, declared, policy_values, recipient=recipient or {}, budget=budget or Budget())
+    context = Context(
+        raws, declared, policy_values, recipient=recipient or {}, budget=budget or Budget(), script=script
+    )
     if raws:
         context.indexes  # noqa: B018  (unreadable raw data is the caller's error, not a finding)
     try:
@@ -200,11 +213,15 @@ def check(
     lay_out(context.documents, context.budget)
     _hide_names(context)
     context.history = load_history(history, formats, context.budget)
+    context.ledger = ledger
+    if ledger:
+        ledger.books  # noqa: B018  (a damaged ledger is the caller's error, not a finding)
     findings: list[Finding] = []
     ran: set[str] = set()
     if not context.documents:
         zh, en = REASONS["empty"]
         findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
+    findings.extend(_recompute(context))
     for item in CHECKS:
         for document in context.documents[:1] if item.whole_set else context.documents:
             if item.applies(document, context):
@@ -216,6 +233,9 @@ def check(
         written, broken = _write_all(context, canonical)
         findings.extend(broken)
         verdict = verdict_of(findings)
+    entered, broken = _enter(context, verdict)
+    findings.extend(broken)
+    verdict = verdict_of(findings)
     files = [
         {
             "path": document.shown,
@@ -226,7 +246,28 @@ def check(
         for document in context.documents
     ]
     seconds = time.monotonic() - started
-    return Report(verdict, files, findings, policy_id, seconds, _rules(findings, ran), written)
+    return Report(verdict, files, findings, policy_id, seconds, _rules(findings, ran), written, entered)
+
+
+def _enter(context: Context, verdict: Verdict) -> tuple[dict[str, Any], list[Finding]]:
+    """Write the cells of this set for the ledger: no set without them can leave."""
+    room = context.ledger
+    if room is None or room.out is None or verdict is Verdict.REJECT:
+        return {}, []
+    try:
+        books = [book for _, _, book in request_books(context)] if context.raws else []
+        return {"files": write_books(room.out, books, dict(room.about)), "seen": room.seen}, []
+    except Exception:
+        return {}, [finding("CHECK_ERROR", "", "", rule="LEDGER")]
+
+
+def _recompute(context: Context) -> list[Finding]:
+    """The checker's own numbers in the place of the job's, before any check looks."""
+    try:
+        recompute(context)
+    except Exception:  # fail closed: half of the tables may be ours by now
+        return [finding("CHECK_ERROR", "", "", rule="RECOMPUTED")]
+    return []
 
 
 def _write_all(context: Context, folder: Path) -> tuple[list[dict[str, Any]], list[Finding]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,9 @@ from sandbox.egress.clean import key, label
 from sandbox.egress.forms import Budget, Document
 from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import Engine, RawIndex
+
+if TYPE_CHECKING:
+    from sandbox.egress.recompute import Script, Told
 
 _WORDS = re.compile(r"[\u3400-\u9fff·]{2,6}|[0-9A-Za-z@.]{6,}")
 
@@ -78,9 +81,12 @@ class Context:
     history: list[Release] = field(default_factory=list)
     recipient: Mapping[str, str] = field(default_factory=dict)
     budget: Budget = field(default_factory=Budget)
+    ledger: Any = None  # ``ledger.room.Ledger``: what was released before, by entity sets
+    script: Script | None = None  # of a SQL job, see ``recompute``
 
     def __post_init__(self) -> None:
         self.decode_budget = [self.budget.decoded_bytes]
+        self.recomputed: dict[int, Told] = {}  # by identity of the table, filled by ``recompute``
         self.memo: dict[str, Any] = {}  # what a check computed once for the whole set
         self._persons: dict[str, bool] = {}
         self.shapes: dict[tuple[int, str], Any] = {}  # filled by ``shape``: one recognition a table and raw

@@ -89,6 +89,22 @@ RULES: dict[str, Rule] = {
         "{digits} digits and {labels} labels cannot be recomputed from the raw data: a person must look.",
         "只输出可重算的统计量，或说明算法 / Put out what can be recomputed, or explain the rest",
     ),
+    "RECOMPUTED": Rule(
+        "26.3",
+        HARD,
+        "输出与作业自己的语句对快照重新计算的结果不符（{count} 行，{cells} 行重算）。",
+        "The output is not what the job's own statement gives over the snapshot ({count} rows; {cells} "
+        "recomputed).",
+        "原样输出语句的结果，不在其后改动 / Put out the statement's result as it is and change nothing after it",
+    ),
+    "NOT_RELEASABLE": Rule(
+        "26.3",
+        HARD,
+        "“{column}”既不是维度，也不是计数或指标：{why_zh}。",
+        "“{column}” is neither a dimension nor a count nor a measure: {why_en}.",
+        "删除该列，或改为维度（公开代码或足够多人共有的分组）、计数、对所列维度声明的统计量 / Drop the column, or make it "
+        "a dimension (a public code, or groups that enough entities share), a count, or a declared statistic",
+    ),
     "IDENTIFIER": Rule(
         "26.4",
         HARD,
@@ -151,6 +167,21 @@ RULES: dict[str, Rule] = {
         "与“{release}”相减，可得到少于 {threshold} 人的 {count} 个差额。",
         "Subtracted from “{release}” this leaves fewer than {threshold} entities ({count} times).",
         "沿用已出域的范围，或使差额达到门限 / Keep the released scope, or make differences larger",
+    ),
+    "RECONSTRUCTION": Rule(
+        "26.4",
+        HARD,
+        "连同“{release}”，每个实体已有 {rate} 个独立统计量，上限 {limit}：可据以重建原始数据。",
+        "With “{release}” there are {rate} independent statistics an entity, of at most {limit}: "
+        "the raw data could be rebuilt.",
+        "减少单元格，或沿用已出域的表 / Put out fewer cells, or tables that were released already",
+    ),
+    "LEDGER": Rule(
+        "26.4",
+        HOLD,
+        "与“{release}”的组合未能全部判定：{why_zh}。",
+        "Not every combination with “{release}” was decided: {why_en}.",
+        "减少单元格，或沿用已出域的分组 / Put out fewer cells, or keep to groupings released already",
     ),
     "CROSS_BORDER": Rule(
         "26.5",

@@ -86,6 +86,11 @@ class Shape:
             self._wild[memo] = margins(self.texts[column]).fill_null(empty)
         return self._wild[memo]
 
+    def all_values(self, column: str) -> None:
+        """Every cell of a dimension is one of its values, an empty one too: none stands for all of them."""
+        nowhere = pl.Series([False] * self.frame.height, dtype=pl.Boolean)
+        self._wild[(column, self.raw_of[column])] = nowhere
+
 
 def margins(values: pl.Series) -> pl.Series:
     """Which of ``values`` are margin labels; null where there is no value."""
@@ -107,7 +112,7 @@ def _frame(table: Table) -> tuple[pl.DataFrame, dict[str, str]]:
     return table.data.rename({name: key for key, name in names.items()}), names
 
 
-def _texts(index: RawIndex, frame: pl.DataFrame) -> pl.DataFrame:
+def texts_of(index: RawIndex, frame: pl.DataFrame) -> pl.DataFrame:
     """All cells of an output, normalised like raw values."""
     if not frame.width:
         return frame
@@ -289,7 +294,7 @@ def recognise(context: Context, document: Document, table: Table, index: RawInde
 def _recognise(context: Context, document: Document, table: Table, index: RawIndex) -> Shape:
     declared = context.declared.get(document.path, Declared(document.path))
     frame, names = _unpivot(index, *_frame(table))
-    texts = _texts(index, frame.select(list(names)))
+    texts = texts_of(index, frame.select(list(names)))
     shape = Shape(index, frame, names, texts, declared=bool(declared.columns))
     shape.matched = matched = _assign(index, names, _contained(index, frame, texts, names))
     text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]

@@ -23,7 +23,8 @@ _DATE = (
 _LONG = re.compile(r"[A-Za-z0-9+/_\-=]{64,}")
 
 
-def _opaque(values: pl.Series, number: bool) -> bool:
+def opaque(values: pl.Series, number: bool) -> bool:
+    """Whether ``values`` (as text) are tokens that differ in nearly every row. ``number``: all digits."""
     known = values.drop_nulls()
     if len(known) < _ROWS or known.n_unique() < 0.9 * len(known):
         return False
@@ -41,7 +42,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             shape = recognise(context, document, table, index)
             explained |= {shape.names[k] for k in {**shape.matched, **shape.raw_of}}
         for number, name in enumerate(table.columns):
-            if name not in explained and _opaque(table.cells[name], table.data[name].dtype.is_numeric()):
+            if name not in explained and opaque(table.cells[name], table.data[name].dtype.is_numeric()):
                 where = context.column(number, name)
                 yield finding("OPAQUE", document.shown, f"{table.part} {where}".strip(), column=where)
     long = [piece.where for piece in document.pieces if _LONG.search(piece.text)]

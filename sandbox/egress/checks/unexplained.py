@@ -86,7 +86,8 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
     for document in context.documents:
         digits = labels = 0
         for table in document.tables:
-            if not table.data.height:
+            told = context.recomputed.get(id(table))
+            if not table.data.height or (told is not None and not told.why):
                 continue
             shapes = _columns(document, context, table)
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)

@@ -1,0 +1,268 @@
+"""Recomputation: the numbers that leave are the checker's own wherever it can work them out itself.
+
+A SQL job's statements are recognised (``recompute_plan``) and run anew as queries of ours (``recompute_run``).
+Where the job's table says the same, the table is replaced by the recomputed one before any check looks: same
+cells, our numbers, rounded alike, nothing of the job's spelling, order or digits. So an untrusted job has no
+room in it. Where it says something else, that is a finding; where nothing is recognised, the table goes the way
+of all others: explained by facts or held, and charged to the capacity budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import duckdb
+import numpy as np
+import polars as pl
+
+from sandbox.egress.context import Context
+from sandbox.egress.facts import RELATIVE, written
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.rawdata import RawIndex
+from sandbox.egress.recompute_expr import Unrecognised
+from sandbox.egress.recompute_plan import Cells, Given, outputs
+from sandbox.egress.recompute_run import Input, Planned, Result, view_sql
+from sandbox.egress.shape import Shape, as_numbers, texts_of
+
+_DIGITS = 12  # significant digits of a number whose rounding nobody stated: sums of floats agree to so many
+FORMS = ("csv", "parquet", "json", "jsonl")  # whose writer takes its cells from the table
+
+
+@dataclass(frozen=True)
+class Script:
+    """A SQL job as the check is given it: the text of its script, and its inputs as they were granted."""
+
+    text: str
+    inputs: tuple[Input, ...]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of one table. ``why``: "" when its numbers are ours, "differs", or why it was not
+    recognised. ``columns``: "dimension", "count", "measure" or "constant" for each. ``support``: rows whose
+    part of a cell has fewer than the threshold of entities (with, without); ``choices``: how many ways of
+    presenting the same numbers the job had."""
+
+    why: str
+    columns: dict[str, str] = field(default_factory=dict)
+    rows: list[int] = field(default_factory=list)
+    support: pl.DataFrame = field(default_factory=pl.DataFrame)
+    counted: tuple[int, ...] = ()
+    choices: float = 1.0
+    raw: str = ""
+
+
+def apply(context: Context) -> None:
+    """Recompute what the job's script lets us, and put our numbers in the place of the job's.
+
+    Fills ``context.recomputed`` by identity of the table.
+    """
+    script: Script | None = context.script
+    if script is None or not context.raws:
+        return
+    wanted = [
+        (document, document.tables[0])
+        for document in context.documents
+        if document.form in FORMS and not document.outer and len(document.tables) == 1
+    ]
+    try:
+        plans = _plans(context, script)
+    except Unrecognised as refusal:
+        context.recomputed.update((id(table), Told(refusal.why)) for _, table in wanted)
+        return
+    for number, (document, table) in enumerate(wanted):
+        plan = plans.get(PurePosixPath(document.path).stem.lower())
+        try:
+            if plan is None or not table.data.height:
+                raise Unrecognised("output")
+            if not _only_table(document, table):
+                raise Unrecognised("form")
+            cells = plan()
+            inputs = {one.name.lower(): one for one in script.inputs}
+            result = Planned(number, cells, inputs, context.indexes).run()
+            context.recomputed[id(table)] = _settle(context, document, table, cells, result)
+        except (Unrecognised, duckdb.Error) as refusal:
+            why = refusal.why if isinstance(refusal, Unrecognised) else "engine"
+            context.recomputed[id(table)] = Told(why)
+
+
+def _plans(context: Context, script: Script) -> dict[str, Callable[[], Cells]]:
+    indexes = {index.name: index for index in context.indexes}
+    given = []
+    for one in script.inputs:
+        index = indexes.get(one.raw)
+        if index is None:
+            raise Unrecognised("lineage")
+        context.engine.rows(f"CREATE OR REPLACE VIEW job_{one.name} AS {view_sql(one, index)}")
+        hidden = {*index.identifiers, *([index.entity] if index.entity else [])}
+        given.append(Given(one.name, one.columns, frozenset(hidden)))
+    return outputs(context.engine.connection, script.text, given)
+
+
+def _only_table(document: Document, table: Table) -> bool:
+    """Whether the file holds this table and nothing else: then the table is all that is written."""
+    if document.form in ("csv", "parquet"):
+        return not document.body
+    rows = document.body
+    return (
+        isinstance(rows, list)
+        and len(rows) == table.data.height
+        and all(isinstance(row, dict) and set(row) <= set(table.columns) for row in rows)
+    )
+
+
+def _settle(context: Context, document: Document, table: Table, cells: Cells, result: Result) -> Told:
+    """Compare, and where it agrees replace the table's cells and leave its shape for the checks."""
+    names = [column.name for column in cells.columns]
+    if len(names) != len(table.columns) or any(
+        ours and ours != theirs for ours, theirs in zip(names, table.columns, strict=True)
+    ):
+        return Told("differs")
+    dims = [
+        (place, column.value.group)
+        for place, column in enumerate(cells.columns)
+        if column.value.group is not None
+    ]
+    if sorted(group for _, group in dims) != list(range(len(cells.groups))):
+        raise Unrecognised("group")  # a dimension is not shown: rows cannot be told apart
+    ours = result.frame.with_row_index("row")
+    key = [f"key{group}" for _, group in dims]
+    theirs = texts_of(
+        result.index, table.data.select(pl.nth(place).alias(f"key{group}") for place, group in dims)
+    )
+    own = texts_of(result.index, ours.select(pl.col(f"k{group}").alias(f"key{group}") for _, group in dims))
+    if key:
+        theirs, own = theirs.with_row_index("theirs"), own.with_row_index("row")
+        pairs = theirs.join(own, on=key, how="full", nulls_equal=True)
+        if pairs.height != ours.height or pairs["row"].null_count() or pairs["theirs"].null_count():
+            return Told(
+                "differs", rows=[int(i) + 1 for i in pairs.filter(pl.col("row").is_null())["theirs"].head(10)]
+            )
+        order = pairs.sort("theirs")["row"]
+    else:
+        order = pl.Series([0], dtype=pl.UInt32)
+    if table.data.height != ours.height:
+        return Told("differs")
+    ours = ours[order]
+    fresh: dict[str, pl.Series] = {}
+    kinds: dict[str, str] = {}
+    off = np.zeros(ours.height, dtype=bool)
+    choices = 1.0
+    for place, column in enumerate(cells.columns):
+        name = table.columns[place]
+        stated = table.data[name]
+        if column.value.group is not None:
+            kinds[name] = "dimension"
+            fresh[name] = _as(ours[f"k{column.value.group}"], own[f"key{column.value.group}"][order], stated)
+            continue
+        aggregates = column.value.aggregates
+        kinds[name] = "constant" if column.value.constant else "measure"
+        if aggregates and all(one.counts for one in aggregates) and column.value.decimals is None:
+            kinds[name] = "count" if ours[f"o{place}"].dtype.is_integer() else "measure"
+        if column.value.constant and stated.dtype == pl.String:
+            fresh[name] = _as(
+                ours[f"o{place}"], texts_of(result.index, ours.select(f"o{place}")).to_series(), stated
+            )
+            off |= (fresh[name] != stated).fill_null(True).to_numpy()
+            continue
+        number = ours[f"o{place}"].cast(pl.Float64)
+        decimals = _decimals(stated)
+        if column.value.decimals is None and not ours[f"o{place}"].dtype.is_integer():
+            choices *= 18
+        off |= _differs(as_numbers(stated), number, decimals)
+        fresh[name] = _rounded(ours[f"o{place}"], decimals, stated)
+    if off.any():
+        return Told("differs", rows=[int(i) + 1 for i in np.flatnonzero(off)[:10]])
+    _replace(document, table, pl.DataFrame(fresh))
+    _shape(context, table, cells, result, ours, dims)
+    support = ours.select([c for c in ours.columns if c[0] in "sm" and c[1:].isdigit()])
+    return Told("", kinds, [], support, result.counted, choices, result.index.name)
+
+
+def _as(values: pl.Series, texts: pl.Series, stated: pl.Series) -> pl.Series:
+    """Our values in the type that the reader gave the job's: text stays text, with its leading zeros."""
+    if stated.dtype == pl.String:
+        return texts.alias(stated.name)
+    made = values.cast(stated.dtype, strict=False)
+    return (made if made.null_count() == values.null_count() else texts).alias(stated.name)
+
+
+def _decimals(stated: pl.Series) -> int | None:
+    """Decimals of the number written with the most; None where that is all that a double holds."""
+    most = 0
+    for one in as_numbers(stated).drop_nulls().unique():
+        _, half = written(float(one))
+        if half < 0.4 * 10.0**-_DIGITS:
+            return None
+        most = max(most, round(-np.log10(2 * half)))
+    return most
+
+
+def _differs(stated: pl.Series, number: pl.Series, decimals: int | None) -> np.ndarray:
+    """Rows in which the job's number is not ours to the last digit that its column is written with."""
+    theirs, ours = stated.to_numpy(), number.to_numpy()
+    half = 0.5 * 10.0 ** -(_DIGITS if decimals is None else decimals)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(theirs - ours) <= 1.001 * half + np.abs(ours) * RELATIVE * 10
+    return ~np.asarray(near | (np.isnan(theirs) & np.isnan(ours)))
+
+
+def _rounded(values: pl.Series, decimals: int | None, stated: pl.Series) -> pl.Series:
+    """Our numbers as they leave: whole ones whole, the others with as many decimals as the column had."""
+    if values.dtype.is_integer() or values.dtype == pl.Null:
+        made = values.cast(pl.Int64)
+    else:
+        number = values.cast(pl.Float64)
+        made = number.round_sig_figs(_DIGITS)
+        made = (made.round(decimals) if decimals is not None else made) + 0.0  # -0.0 would be another number
+        whole = stated.dtype.is_integer() and bool((made.drop_nulls() == made.drop_nulls().round(0)).all())
+        made = made.cast(pl.Int64) if whole else made
+    if stated.dtype == pl.Float64:
+        made = made.cast(pl.Float64)
+    return made.alias(stated.name)
+
+
+def _replace(document: Document, table: Table, fresh: pl.DataFrame) -> None:
+    table.data = fresh
+    if document.form in ("json", "jsonl"):
+        document.body = fresh.to_dicts()
+
+
+def _shape(
+    context: Context,
+    table: Table,
+    cells: Cells,
+    result: Result,
+    ours: pl.DataFrame,
+    dims: Sequence[tuple[int, int | None]],
+) -> None:
+    """Tell the checks what the table is: its cells are counted over the rows that the job chose."""
+    index = result.index
+    names = {f"o{i}": name for i, name in enumerate(table.columns)}
+    frame = table.data.rename({name: k for k, name in names.items()})
+    shape = Shape(index, frame, names, texts_of(index, frame), declared=True, aggregate=True)
+    for place, group in dims:
+        k = f"o{place}"
+        assert group is not None
+        shape.dims[k], shape.raw_of[k] = result.dims[group], result.raw_of[group]
+        shape.codes[k] = ours[f"c{group}"].cast(pl.Int64).to_numpy()
+        shape.all_values(k)
+        shape.matched[k] = result.raw_of[group]
+    for place, column in enumerate(cells.columns):
+        aggregates = column.value.aggregates
+        if column.value.group is None and not column.value.constant:
+            whole = len(aggregates) == 1 and aggregates[0].whole
+            known = whole and any(bool((ours[f"o{place}"] == ours[n]).all()) for n in ("n", "rows_n"))
+            (shape.counts if known else shape.measures).append(f"o{place}")
+    shape.n = ours["n"].cast(pl.Int64)
+    shape.rows_n = ours["rows_n"].cast(pl.Int64)
+    shape.confirmed = set(shape.counts)
+    for other in context.indexes:
+        context.shapes.pop((id(table), other.view), None)
+    context.shapes[(id(table), _base(context, index).view)] = shape
+
+
+def _base(context: Context, index: RawIndex) -> RawIndex:
+    return next(one for one in context.indexes if one.name == index.name)

@@ -1,0 +1,244 @@
+"""Runs what ``recompute_plan`` has recognised, as queries of our own, over the raw data at hand.
+
+A plan becomes one temporary table of raw rows (its entity, the numbers of the dimensions, the operands) and one
+GROUP BY over it. The result has the cells' values, how many entities stand behind each cell, and behind each
+aggregate that speaks of a part of it.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from sandbox.egress.rawdata import Engine, RawIndex, quote
+from sandbox.egress.recompute_expr import Aggregate, Unrecognised
+from sandbox.egress.recompute_plan import Cells
+
+_TOKEN = re.compile("\x01([ag])(\\d+)\x01")
+_OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in"})
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table as the job saw it: raw table ``raw`` by name, the granted columns, rows and period."""
+
+    name: str
+    raw: str
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, Any], ...] = ()
+    period: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """The cells. ``frame``: ``k#`` the dimensions' values, ``c#`` their numbers, ``o#`` the columns of the
+    output (null for dimensions), ``n`` entities, ``rows_n`` rows; ``s#`` and ``m#`` the entities with and
+    without what aggregate # of a part speaks of (null where it is of the whole cell). ``index`` is what the
+    cells can be recounted from, ``dims`` the SQL of the dimensions there, ``raw_of`` a raw column each."""
+
+    index: RawIndex
+    frame: pl.DataFrame
+    dims: tuple[str, ...]
+    raw_of: tuple[str, ...]
+    counted: tuple[int, ...]  # which aggregates are counts of a part
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def view_sql(given: Input, index: RawIndex) -> str:
+    """The rows of a raw table that were granted, as ``sandbox.workspace.view`` makes them, with ``__row``.
+
+    Raises ``Unrecognised`` for a grant that is not written as that module reads it.
+    """
+    conditions = []
+    for row in given.rows:
+        column, op, value = row.get("column"), row.get("op"), row.get("value")
+        if column not in index.kinds or op not in _OPERATORS:
+            raise Unrecognised("grant")
+        kind = index.kinds[str(column)]
+        values = value if isinstance(value, list) else [value]
+        listed = ", ".join(f"CAST({_text(one)} AS {kind})" for one in values)
+        conditions.append(f"{quote(str(column))} {op} " + (f"({listed})" if op == "in" else listed))
+    if given.period is not None:
+        column = str(given.period.get("column"))
+        if column not in index.kinds:
+            raise Unrecognised("grant")
+        for op, end in ((">=", given.period.get("from")), ("<=", given.period.get("to"))):
+            if end is not None:
+                conditions.append(f"CAST({quote(column)} AS DATE) {op} CAST({_text(end)} AS DATE)")
+    if any(column not in index.kinds for column in given.columns):
+        raise Unrecognised("grant")
+    columns = ", ".join(quote(column) for column in given.columns)
+    return f"SELECT {columns}, __row FROM {index.view} WHERE {' AND '.join(conditions) or 'true'}"
+
+
+def add_numbers(index: RawIndex, name: str, select: str) -> str:
+    """A further column of ``index.table``: ``select`` gives (row, number) for each row. Returns its SQL.
+
+    ``name`` says what it is: the same is added once, so that two tables by it have it in common.
+    """
+    known: dict[str, str] = index.__dict__.setdefault("added_numbers", {})
+    if name not in known:
+        known[name] = f"g{len(known)}"
+        run = index.engine.rows
+        run(f"ALTER TABLE {index.table} ADD COLUMN {known[name]} INTEGER DEFAULT -1")
+        run(f"UPDATE {index.table} t SET {known[name]} = m.c FROM ({select}) m(row, c) WHERE t.rowid = m.row")
+    return f"r.{known[name]}"
+
+
+class Planned:
+    """One plan, executed."""
+
+    def __init__(
+        self, number: int, cells: Cells, inputs: Mapping[str, Input], indexes: Sequence[RawIndex]
+    ) -> None:
+        self.cells, self.name = cells, f"plan_{number}"
+        by_name = {index.name: index for index in indexes}
+        self.of = {number: by_name[inputs[name.lower()].raw] for number, name in cells.rows.sources}
+        self.engine: Engine = indexes[0].engine
+        named = [*self._named(cells.rows.where), *self._named(_parts(cells.pool))]
+        free = [number for number in self.of if number not in cells.rows.nullable]
+        keyed = [number for number in free if self.of[number].entity]
+        self.main = (keyed or free or [0])[0]
+        self.others = [
+            number
+            for number in self.of
+            if number != self.main and (self.of[number].entity or number in named)
+        ]
+        self.index = self.of[self.main]
+
+    def _named(self, scalars: Sequence[Any]) -> set[int]:
+        return {number for one in scalars for number, _ in one.columns}
+
+    def _make(self) -> None:
+        """The table of rows: all of the main input's numbers, the groups, the operands and conditions."""
+        cells, rows, run = self.cells, self.cells.rows, self.engine.rows
+        parts = [
+            f"s{self.main}.__row AS rr",
+            *(f"({one.sql}) AS gg{i}" for i, one in enumerate(cells.groups)),
+        ]
+        for i, one in enumerate(cells.pool):
+            parts += [f"({operand.sql}) AS vv{i}_{j}" for j, operand in enumerate(one.operands)]
+            parts += [f"({one.where.sql}) AS ww{i}"] if one.where else []
+        joins = f"JOIN {self.index.table} r ON r.rowid = s{self.main}.__row "
+        for number in self.others:
+            other = self.of[number]
+            parts.append(f"coalesce(q{number}.e, -2 - s{number}.__row) AS ee{number}")
+            joins += f"LEFT JOIN {other.table} q{number} ON q{number}.rowid = s{number}.__row "
+        where = " AND ".join(f"({one.sql})" for one in rows.where) or "true"
+        listed = "".join(f", {part}" for part in parts)
+        run(f"CREATE TEMP TABLE {self.name}_rows AS SELECT r.*{listed} FROM {rows.sql} {joins}WHERE {where}")
+        select: list[str] = []
+        maps = ""
+        for i, group in enumerate(cells.groups):
+            if group.plain and group.plain[0] == self.main:
+                select.append(f"{self.index.code(group.plain[1])} AS dd{i}")
+                continue
+            run(
+                f"CREATE TEMP TABLE {self.name}_map{i} AS SELECT v, row_number() OVER (ORDER BY v) - 1 AS c "
+                f"FROM (SELECT DISTINCT gg{i} AS v FROM {self.name}_rows WHERE gg{i} IS NOT NULL)"
+            )
+            maps += f" LEFT JOIN {self.name}_map{i} m{i} ON m{i}.v = r.gg{i}"
+            select.append(f"CAST(coalesce(m{i}.c, -1) AS INTEGER) AS dd{i}")
+        numbered = "".join(f", {one}" for one in select)
+        run(f"CREATE TEMP TABLE {self.name} AS SELECT r.*{numbered} FROM {self.name}_rows r{maps}")
+        run(f"DROP TABLE {self.name}_rows")
+
+    def _aggregate(self, number: int) -> str:
+        one = self.cells.pool[number]
+        where = f" FILTER (WHERE ww{number})" if one.where else ""
+        if one.name == "count_star":
+            return f"count(*){where}"
+        operands = ", ".join(f"vv{number}_{j}" for j in range(len(one.operands)))
+        return f"{one.name}({'DISTINCT ' if one.distinct else ''}{operands}{one.extra}){where}"
+
+    def _entities(self, condition: str = "", only: set[int] | None = None) -> str:
+        """SQL for the fewest distinct entities of any input that takes part."""
+        where = f" FILTER (WHERE {condition})" if condition else ""
+        keys = ["r.e", *(f"ee{n}" for n in self.others if only is None or n in only or self.of[n].entity)]
+        counts = [f"count(DISTINCT {key}){where}" for key in keys]
+        return counts[0] if len(counts) == 1 else f"least({', '.join(counts)})"
+
+    def _support(self, number: int) -> list[str]:
+        """SQL for the entities with and without what an aggregate of a part speaks of."""
+        one = self.cells.pool[number]
+        meets = [f"ww{number} IS TRUE"] if one.where else []
+        for j, operand in enumerate(one.operands):
+            meets.append(f"vv{number}_{j} IS NOT NULL")
+            meets += [f"vv{number}_{j} <> 0"] if operand.partial else []
+        if not meets:
+            return [f"NULL::BIGINT AS s{number}", f"NULL::BIGINT AS m{number}"]
+        condition = " AND ".join(meets)
+        named = self._named(_parts((one,)))
+        return [
+            f"{self._entities(condition, named)} AS s{number}",
+            f"{self._entities(f'NOT coalesce({condition}, false)', named)} AS m{number}",
+        ]
+
+    def _written(self, sql: str) -> str:
+        def put(found: re.Match[str]) -> str:
+            number = int(found.group(2))
+            return self._aggregate(number) if found.group(1) == "a" else f"gg{number}"
+
+        return _TOKEN.sub(put, sql)
+
+    def run(self) -> Result:
+        """All of it. Raises DuckDB's error where the job's own query would have failed as well."""
+        self._make()
+        cells = self.cells
+        numbers = range(len(cells.groups))
+        select = [f"gg{i} AS k{i}" for i in numbers] + [f"any_value(dd{i}) AS c{i}" for i in numbers]
+        for place, column in enumerate(cells.columns):
+            sql = "NULL" if column.value.group is not None else self._written(column.value.sql)
+            select.append(f"{sql} AS o{place}")
+        select += [f"{self._entities()} AS n", "count(*) AS rows_n"]
+        for i in range(len(cells.pool)):
+            select += self._support(i)
+        by = f" GROUP BY {', '.join(f'gg{i}' for i in numbers)}" if cells.groups else ""
+        having = " AND ".join(self._written(one) for one in cells.kept)
+        frame = self.engine.frame(
+            f"SELECT {', '.join(select)} FROM {self.name} r{by}{f' HAVING {having}' if having else ''}"
+        )
+        index, dims = self._recountable()
+        raw_of = tuple(self._raw_of(i) for i in numbers)
+        counted = tuple(i for i, one in enumerate(cells.pool) if one.counts and one.partial)
+        return Result(index, frame, dims, raw_of, counted)
+
+    def _raw_of(self, number: int) -> str:
+        """A raw column that the dimension is, or is made of; the first of the table if of none of it."""
+        group = self.cells.groups[number]
+        own = sorted(column for source, column in group.columns if source == self.main)
+        return own[0] if own else self.index.columns[0]
+
+    def _recountable(self) -> tuple[RawIndex, tuple[str, ...]]:
+        """The index itself where all of its rows take part, with the dimensions as further columns; else one
+        like it over the rows that do, under a name of its own: its cells are of another population."""
+        cells, index = self.cells, self.index
+        columns = [
+            index.code(group.plain[1]) if group.plain and group.plain[0] == self.main else ""
+            for group in cells.groups
+        ]
+        if len(self.of) == 1 and self._all_rows():
+            for i, group in enumerate(cells.groups):
+                columns[i] = columns[i] or add_numbers(index, group.sql, f"SELECT rr, dd{i} FROM {self.name}")
+            return index, tuple(columns)
+        other = copy.copy(index)
+        other.view = f"{index.view}_{self.name}"
+        self.engine.rows(f"CREATE VIEW {other.view} AS SELECT * FROM {index.view}")
+        other.__dict__.update(table=self.name, entity_count="count(DISTINCT r.e)")
+        return other, tuple(column or f"r.dd{i}" for i, column in enumerate(columns))
+
+    def _all_rows(self) -> bool:
+        found = self.engine.rows(f"SELECT count(*) FROM {self.name}")[0][0]
+        return bool(found == self.index.rows_total)
+
+
+def _parts(pool: Sequence[Aggregate]) -> list[Any]:
+    return [part for one in pool for part in (*one.operands, *([one.where] if one.where else []))]
