@@ -22,6 +22,10 @@ define(
         "历史出域文件夹中的“{release}”无法读取，请修复后再检查。",
         "Release “{release}” in the history folder cannot be read; repair it, then check again.",
     ),
+    EGRESS_LEDGER=(
+        "出域台账中“{release}”的记录无法读取，请由运维人员恢复后再检查。",
+        "The ledger's record of release “{release}” cannot be read; have the operator restore it, then check again.",
+    ),
     EGRESS_PARAMS=(
         "检查参数不合格式：{why}。请按 docs/egress.md 更正。",
         "The check's parameters are malformed: {why}. Correct them as docs/egress.md says.",

@@ -15,6 +15,8 @@ POLICY = {
     "egress.dominance_n": 2,
     "egress.dominance_k": 0.85,
     "egress.p_percent": 0.10,
+    "egress.ledger_rate_hold": 0.10,
+    "egress.ledger_rate_max": 0.20,
     "egress.raw_overlap_rows": 0,
     "egress.raw_overlap_columns": 3,
     "egress.formats": ["csv", "parquet", "json", "markdown", "png"],
