@@ -97,6 +97,18 @@ class Array:
     values: np.ndarray
 
 
+@dataclass(eq=False)
+class Block:
+    """One part of a report in reading order: what leaves of it. ``kind``: text, heading, item, code, table
+    (``rows``, the first of them the header), picture."""
+
+    kind: str
+    text: str = ""
+    level: int = 0
+    rows: list[list[str]] = field(default_factory=list)
+    image: Image.Image | None = None
+
+
 @dataclass(frozen=True)
 class Members:
     """What a reader of archives leaves as the body: (name, content) of every file, in the archive's order."""

@@ -17,6 +17,8 @@ WRITERS = {
     "jsonl": "tree:jsonl",
     "markdown": "markdown:markdown",
     "png": "images:png",
+    "xlsx": "office:xlsx",
+    "docx": "office:docx",
     "zip": "archives:zip",
     "tar": "archives:tar",
     "jpeg": "images:jpeg",

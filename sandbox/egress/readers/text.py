@@ -1,9 +1,9 @@
-"""Bytes to text: what marks itself, UTF-8, UTF-16, or one East Asian encoding that fits better than the others.
+"""Bytes to text: what marks itself, UTF-8, UTF-16, or the East Asian encoding that fits best.
 
-Nothing is replaced and nothing is lost: every codec is strict. Encodings without a mark are told apart by the
-share of characters from the encoding's own repertoire of common ones (GB 2312 level 1, Big5 level 1, JIS level 1
-and kana): a text read in the wrong one is full of rare characters. Where no encoding stands out the text stays
-unread. (General detectors take short tables for Korean: charset-normalizer 3.5 does with 52 bytes of GB 18030.)
+Nothing is replaced and nothing is lost: every codec is strict. Encodings without a mark are told apart by
+the share of characters from the encoding's own common ones (GB 2312 level 1, Big5 level 1, JIS level 1 and
+kana): a text read in the wrong one is full of rare characters. Where none stands out the text stays unread.
+General detectors take short tables for Korean: charset-normalizer 3.5 does with 52 bytes of GB 18030.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def _unmarked(data: bytes) -> str:
         return wide
     if text:
         return text
-    found = {codec: text for codec in _COMMON if (text := _strict(data, codec)) is not None}
-    ranked = sorted(((_share(text, codec), codec) for codec, text in found.items()), key=lambda item: -item[0])
+    found = {codec: said for codec in _COMMON if (said := _strict(data, codec)) is not None}
+    ranked = sorted(((_share(said, codec), codec) for codec, said in found.items()), key=lambda r: -r[0])
     if ranked and ranked[0][0] >= _LEAST:
         ahead = len(ranked) == 1 or ranked[0][0] >= ranked[1][0] + _AHEAD
         if ahead or ranked[0][1] == "gb18030":  # the national standard: it need only not fit worse
