@@ -35,7 +35,6 @@ _JOINED = re.compile(rf"(?<![0-9A-Za-z.])\+?[0-9](?:{_PY_GAP}{{0,3}}[0-9Xx]){{10
 _MOBILE = re.compile(rf"(?:\+?86{_PY_GAP}?)?1[3-9][0-9]({_PY_GAP}{{1,3}})[0-9]{{4}}\1[0-9]{{4}}")
 _CARD = re.compile(rf"[0-9]{{4}}({_PY_GAP}{{1,3}})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{3,4}}(?:\1?[0-9]{{1,3}})?")
 _LOOK = "0-9" + "".join(LOOKALIKES)
-_LOOKALIKE = rf"(?-u:\b)[{_LOOK}]{{11,18}}[Xx]?(?-u:\b)"
 _FEWEST = 0.6  # share of real digits in a number that is written with letters among them
 
 
@@ -75,7 +74,7 @@ def _lookalikes(values: pl.Series) -> tuple[list[int], list[str]]:
     table = str.maketrans(LOOKALIKES)
     odd = values.str.contains(rf"[{_LOOK}]{{11}}") & values.str.contains(r"[0-9][A-Za-z]|[A-Za-z][0-9]")
     for index in odd.fill_null(False).arg_true().to_list():
-        for match in re.finditer(rf"(?<![0-9A-Za-z])[{_LOOK}]{{11,18}}[Xx]?(?![0-9A-Za-z])", values[index]):
+        for match in re.finditer(rf"(?<![0-9A-Za-z])[{_LOOK}]{{11,19}}[Xx]?(?![0-9A-Za-z])", values[index]):
             text = match.group()
             digits = sum(char.isdigit() for char in text)
             if _FEWEST * len(text) <= digits < len(text.rstrip("Xx")):
@@ -128,15 +127,14 @@ def _of_text(kind: Kind, folded: pl.Series, gates: dict[str, pl.DataFrame]) -> p
 def _near(kind: Kind, index: int, found: str, folded: pl.Series) -> bool:
     """Whether a word beside ``found`` says what it is."""
     text = folded[index]
-    if not kind.context or len(text) <= len(found) + 1:
+    if not kind.context or (found[0].isascii() and len(text) <= len(found) + 1):
         return False
     place = text.upper().find(found.upper())
     before, after = WINDOW
-    window = (
-        text
-        if place < 0
-        else text[max(0, place - before) : place] + "\n" + text[place + len(found) :][:after]
-    )
+    # An address takes in the words before it: it has no boundary there.
+    end = place + len(found)
+    start = end if found[0].isascii() else place
+    window = text if place < 0 else text[max(0, place - before) : place] + "\n" + text[start : end + after]
     return _compiled(kind.context).search(window) is not None
 
 

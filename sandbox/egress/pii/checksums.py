@@ -50,9 +50,8 @@ def birth_day(values: list[str]) -> np.ndarray:
         return _none()
     plain = ["".join(char for char in value if char.isdigit()) for value in values]
     good = [len(value) >= 8 for value in plain]
-    return np.asarray(good) & days_exist(
-        _bytes([value[:8].ljust(8, "0") for value in plain], 8).astype(np.int64) - 48
-    )
+    digits = _bytes([value[:8].ljust(8, "0") for value in plain], 8).astype(np.int64) - 48
+    return np.asarray(np.array(good, dtype=bool) & days_exist(digits))
 
 
 def resident_15(values: list[str]) -> np.ndarray:

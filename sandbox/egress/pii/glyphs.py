@@ -58,3 +58,13 @@ def translation() -> dict[str, str]:
         if unicodedata.category(char) == "Nd":
             table[char] = str(unicodedata.digit(char))
     return table
+
+
+@cache
+def bracketed() -> dict[str, str]:
+    """Characters that NFKC would take apart into a digit or letter and its brackets or full stop."""
+    found = {chr(0x2474 + i): str(i + 1) for i in range(20)} | {
+        chr(0x2488 + i): str(i + 1) for i in range(20)
+    }
+    found |= {chr(0x1F101 + i): str(i) for i in range(10)} | {"\U0001f100": "0"}
+    return found | {chr(0x249C + i): chr(97 + i) for i in range(26)}

@@ -220,6 +220,12 @@ KINDS: dict[str, Kind] = {
         r"([A-Za-z0-9._%+\-]{1,64}@[A-Za-z0-9\-]{1,63}(?:\.[A-Za-z0-9\-]{1,63})*\.[A-Za-z]{2,24})",
         "邮箱|邮件|mail", scope="text", certain=_PERSONAL, alone=FLAG, gate="@",
     ),
+    "email_spelled": Kind(
+        "电子邮箱（变写）", "e-mail address, spelled out", "A",
+        r"([A-Za-z0-9._%+\-]{2,64} ?[\[({<] ?(?i:at|@|艾特) ?[\])}>] ?[A-Za-z0-9\-]{1,63}"
+        r"(?: ?(?:\.|[\[({<] ?(?i:dot|点|\.) ?[\])}>]) ?[A-Za-z0-9\-]{2,63}){1,4})",
+        "邮箱|邮件|mail", scope="text", certain=_PERSONAL, alone=FLAG, gate=r"[\[({<] ?(?i:at|@|艾特)",
+    ),
     "coordinates": Kind(
         "精确坐标", "precise coordinates", "B",
         rf"(?:^|[^0-9.])({_LATITUDE}\.[0-9]{{4,}}\s{{0,2}}[,;/ ]\s{{0,2}}{_LONGITUDE}\.[0-9]{{4,}}|"

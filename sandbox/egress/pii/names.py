@@ -77,7 +77,8 @@ SURE = 0.6  # the same where no header says so and it is still certain
 _SPREAD = 5  # distinct first characters: a list of words that begin alike is none of names
 
 
-def _chinese(values: pl.Series) -> pl.Series:
+def like_names(values: pl.Series) -> pl.Series:
+    """Which of ``values`` have the form of a Chinese person's name (nulls have not)."""
     bare = values.str.replace_all(r"[\s]", "")
     like = bare.str.contains(_PATTERN) & ~(bare.str.contains(_NO_NAME) & (bare.str.len_chars() != 3))
     return (like | bare.str.contains(_FOREIGN)).fill_null(False)
@@ -98,14 +99,9 @@ def share(values: pl.Series) -> float:
     if len(known) < _FEWEST:
         return 0.0
     han = known.str.contains(r"^[\p{Han}·\s]{2,16}$")
-    like = known.filter(_chinese(known)) if bool(han.any()) else known.clear()
+    like = known.filter(like_names(known)) if bool(han.any()) else known.clear()
     if len(like) and like.str.slice(0, 1).n_unique() < min(_SPREAD, len(like)):
         like = like.clear()
     latin = int(_english(known).sum()) if bool(known.str.contains("^[A-Za-z]").any()) else 0
     # One in two of the given names of a country is among its commonest two hundred.
     return min(1.0, max(len(like), 1.5 * latin) / len(known))
-
-
-def is_name(text: str) -> bool:
-    """Whether ``text`` has the form of a Chinese person's name."""
-    return bool(_chinese(pl.Series([text], dtype=pl.String))[0])

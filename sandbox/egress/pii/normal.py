@@ -7,7 +7,7 @@ import unicodedata
 
 import polars as pl
 
-from sandbox.egress.pii.glyphs import translation
+from sandbox.egress.pii.glyphs import bracketed, translation
 from sandbox.egress.pii.numerals import DIGIT_RUN, PLACE_RUN, to_digits
 
 # Default-ignorable and control characters: they hide or carry payload and show nothing.
@@ -16,6 +16,7 @@ IGNORABLE = (
     r"\x{FE00}-\x{FE0F}\x{FFA0}\x{E0100}-\x{E01EF}]"
 )
 _SPACE = r"[\t\n\r\x{0B}\x{0C}\x{85}\p{Zl}\p{Zp}]"
+_BRACKETED = r"[\x{2474}-\x{249B}\x{249C}-\x{24B5}\x{1F100}-\x{1F10A}]"
 _MARKS = r"\p{M}"
 _NUMERAL = f"(?:{DIGIT_RUN})|(?:{PLACE_RUN})"
 
@@ -42,6 +43,8 @@ def fold(values: pl.Series) -> pl.Series:
         return values  # plain ASCII is what it is
     where = odd.arg_true() if int(odd.sum()) < len(odd) else None
     part = values if where is None else values.gather(where)
+    if bool(part.str.contains(_BRACKETED).any()):
+        part = part.str.replace_many(list(bracketed()), list(bracketed().values()))
     plain = part.str.replace_all(_SPACE, " ").str.normalize("NFKC").str.replace_all(IGNORABLE, "")
     if bool(plain.str.contains(_MARKS).any()):
         plain = plain.str.replace_all(_MARKS, "")
