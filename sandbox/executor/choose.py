@@ -9,10 +9,13 @@ from pathlib import Path
 from sandbox.core.errors import fail
 from sandbox.executor.bubblewrap import BubblewrapExecutor
 from sandbox.executor.docker import DockerExecutor
+from sandbox.executor.slurm import SlurmExecutor
 
-KINDS: dict[str, Callable[[Path], DockerExecutor | BubblewrapExecutor]] = {
+AnyExecutor = DockerExecutor | BubblewrapExecutor | SlurmExecutor
+KINDS: dict[str, Callable[[Path], AnyExecutor]] = {
     "docker": DockerExecutor,
     "bubblewrap": BubblewrapExecutor,
+    "slurm": SlurmExecutor,
 }
 
 
@@ -27,6 +30,6 @@ def wanted(name: str | None = None) -> str:
     return asked
 
 
-def executor_for(root: Path, name: str | None = None) -> DockerExecutor | BubblewrapExecutor:
+def executor_for(root: Path, name: str | None = None) -> AnyExecutor:
     """The executor that is ``wanted`` for tasks below ``root``."""
     return KINDS[wanted(name)](root)

@@ -13,6 +13,11 @@ define(
         "This machine cannot give the isolation asked for, missing: {missing}. "
         "The task was not run; sandbox doctor says how to mend it.",
     ),
+    SCHEDULER_UNREACHABLE=(
+        "Slurm 没有应答或不接受作业（{why}）：请核对 SLURM_CONF 与 scontrol ping，恢复后会自动重试。",
+        "Slurm does not answer or does not take the job ({why}): check SLURM_CONF and scontrol ping; "
+        "it is tried again by itself.",
+    ),
 )
 define(
     Unavailable,

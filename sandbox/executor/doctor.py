@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError
-from sandbox.executor import cgroups, guarantees, syscalls
+from sandbox.executor import cgroups, guarantees, slurm_calls, syscalls
 from sandbox.executor.bubblewrap import BubblewrapExecutor
 from sandbox.executor.choose import wanted
 from sandbox.executor.contract import Executor, Limits, Task, TaskKind
 from sandbox.executor.docker import DEFAULT_ENGINE, DockerExecutor, calls
+from sandbox.executor.slurm import SlurmExecutor
 
 LEAST_MEMORY = 4 << 30
 LEAST_DISK = 10 << 30
@@ -180,6 +181,42 @@ BUBBLEWRAP = (
          "run the worker as root, or have root make a folder sandbox in each control-group hierarchy for it"),
     ),
 )  # fmt: skip
+SLURM_MEND = (
+    "设 SLURM_CONF 指向集群的 slurm.conf；单机试用：scripts/slurm start",
+    "point SLURM_CONF at the cluster's slurm.conf; to try it on one machine: scripts/slurm start",
+)
+
+
+def _slurm_commands() -> tuple[bool, str]:
+    absent = [name for name in slurm_calls.COMMANDS if shutil.which(name) is None]
+    return not absent, ", ".join(f"-{name}" for name in absent) or ", ".join(slurm_calls.COMMANDS)
+
+
+def _slurm_setting(name: str, fits: Callable[[str], bool]) -> tuple[bool, str]:
+    try:
+        value = slurm_calls.settings_of_cluster().get(name, "-")
+    except SandboxError as error:
+        return False, str(error.details["why"])
+    return fits(value), value
+
+
+SLURM = (
+    _Check(
+        "slurm", "Slurm 的命令已安装", "Slurm's commands are installed", lambda _: _slurm_commands(),
+        ("apt-get install slurm-client munge，或运行 scripts/slurm start",
+         "apt-get install slurm-client munge, or run scripts/slurm start"),
+    ),
+    _Check(
+        "slurm_controller", "Slurm 有应答", "Slurm answers",
+        lambda _: _slurm_setting("SLURM_VERSION", lambda value: value != "-"), SLURM_MEND,
+    ),
+    _Check(
+        "slurm_epilog", "作业结束后清除遗留的容器（Epilog）", "what a job leaves running is ended (Epilog)",
+        lambda _: _slurm_setting("Epilog", lambda value: value != "(null)"),
+        ("在 slurm.conf 中设 Epilog 为运行 python -m sandbox.executor.slurm_node reap 的脚本",
+         "set Epilog in slurm.conf to a script that runs python -m sandbox.executor.slurm_node reap"),
+    ),
+)  # fmt: skip
 
 
 def _probe(executor: Executor) -> tuple[bool, str]:
@@ -231,4 +268,5 @@ def examine(root: Path, engine: str | None = None, executor: str | None = None) 
 BY_NAME: dict[str, tuple[tuple[_Check, ...], Callable[[Path, str], Executor]]] = {
     "docker": (DOCKER, DockerExecutor),
     "bubblewrap": (BUBBLEWRAP, lambda root, _: BubblewrapExecutor(root)),
+    "slurm": (SLURM, lambda root, _: SlurmExecutor(root)),
 }

@@ -1,18 +1,19 @@
 """The executor for more than one machine: Slurm picks the node, which runs the task as this machine would.
 
 A worker lays the task out in a folder that all nodes share (``slurm_folder``) and submits a job; on the node
-``slurm_node`` claims the task, runs it with the executor of the node (docker or bubblewrap: the same container,
-profile, probe, outcome) and brings the outputs back. What a node guarantees is measured on a node, and each node
-compares itself with it before it runs a task.
+``slurm_node`` claims the task, runs it with the executor of the node (docker or bubblewrap: the same
+container, profile, probe, outcome) and brings the outputs back. What a node guarantees is measured on a
+node, and each node compares itself with it before it runs a task.
 
 Beyond the contract
 - ``run`` also blocks while the job waits for a node; the task's wall clock starts with its container.
 - ``running`` counts a job that waits: it may begin at any moment, and whoever stops tasks means it too.
-- A node that Slurm gives up is a LOST task; nothing that the node does afterwards counts. It is never requeued.
+- A node that Slurm gives up is a LOST task; nothing that the node does afterwards counts. It is never
+  requeued.
 - Nothing is prepared: no container waits on a node.
 
-``root``, the inputs and ``SANDBOX_IMAGES`` must be on a file system that the nodes share, and readable there by
-the user that submits: root for docker.
+``root``, the inputs and ``SANDBOX_IMAGES`` must be on a file system that the nodes share, and readable there
+by the user that submits: root for docker.
 """
 
 from __future__ import annotations
@@ -108,9 +109,9 @@ class SlurmExecutor:
         for task_id in self.known():
             home = TaskFolder(self.root, task_id)
             run, labels = Run.of(home), (home.noted("run") or {}).get("labels", {})
-            if run and not run.closed() and (label is None or labels.get(label) in {value or labels.get(label)}):
-                if label is None or label in labels:
-                    found[task_id] = run
+            wanted = label is None or (label in labels and value in (None, labels[label]))
+            if run and wanted and not run.closed():
+                found[task_id] = run
         if not found:
             return []
         there = slurm_calls.states(f"sandbox-{self.space}-")
@@ -169,8 +170,8 @@ class SlurmExecutor:
         return Run.lay_out(home, order, {**task.labels, "sandbox.kind": task.kind})
 
     def _submit(self, task: Task, run: Run) -> None:
-        """Submit it unless that was done. Two jobs for one ticket, by a worker that was killed in between, are
-        harmless: one of them claims the task."""
+        """Submit it unless that was done. Two jobs for one ticket, by a worker that was killed in between,
+        are harmless: one of them claims the task."""
         if run.notes.noted("job") or run.closed():
             return
         if run.notes.noted(STOP):
@@ -213,8 +214,9 @@ class SlurmExecutor:
             watch.close()
 
     def _gone(self, run: Run) -> bool:
-        """Wait for the end of its jobs and of what they left on their nodes (epilogs are part of a job); whether
-        that came in time. A node that does not answer keeps nobody waiting: what it does no longer counts."""
+        """Wait for the end of its jobs and of what they left on their nodes (epilogs are part of a job);
+        whether that came in time. A node that does not answer keeps nobody waiting: what it does no longer
+        counts."""
         deadline = time.monotonic() + STOP_SECONDS
         while self._state(run) in LIVE:
             if time.monotonic() > deadline:

@@ -1,8 +1,8 @@
 """Slurm's own commands, as few of them as there must be: submit, list, cancel, measure.
 
-No accounting data base is needed: a job that the controller has forgotten (``MinJobAge``) is a job that ended.
-A job is found by its name, which holds the task's ticket, so that a worker killed between submitting and noting
-the number finds it again.
+No accounting data base is needed: a job that the controller has forgotten (``MinJobAge``) is a job that
+ended. A job is found by its name, which holds the task's ticket, so that a worker killed between submitting
+and noting the number finds it again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIVE = frozenset({
     "PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "REQUEUED", "REQUEUE_HOLD",
     "REQUEUE_FED", "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "RESV_DEL_HOLD",
 })  # fmt: skip
-COMMANDS = ("sbatch", "squeue", "scancel", "srun")
+COMMANDS = ("sbatch", "scancel", "scontrol", "squeue", "srun")
 PASSED_ON = ("PATH", "SANDBOX_ENGINE", "SANDBOX_IMAGES", "SANDBOX_IMAGE_KEY", "SANDBOX_SLURM_NODE_ROOT")
 
 
@@ -104,6 +104,12 @@ def states(prefix: str) -> dict[str, dict[int, str]]:
     return found
 
 
+def settings_of_cluster() -> dict[str, str]:
+    """The cluster's own configuration, as its controller has it: name -> value."""
+    lines = _call(["scontrol", "show", "config"]).splitlines()
+    return {name.strip(): value.strip() for name, _, value in (line.partition("=") for line in lines)}
+
+
 def cancel(name: str) -> None:
     """End every job of that name; none is fine."""
     _call(["scancel", f"--name={name}"])
@@ -111,5 +117,13 @@ def cancel(name: str) -> None:
 
 def measured(settings: Settings, *words: str) -> str:
     """What the program on a node answers to ``words``."""
-    call = ["srun", "--quiet", f"--immediate={FREE_SECONDS}", *settings.where(), f"--mem={NODE_MEMORY}", "--time=2", *settings.program(*words)]
+    call = [
+        "srun",
+        "--quiet",
+        f"--immediate={FREE_SECONDS}",
+        *settings.where(),
+        f"--mem={NODE_MEMORY}",
+        "--time=2",
+        *settings.program(*words),
+    ]
     return _call(call, FREE_SECONDS + CALL_SECONDS)

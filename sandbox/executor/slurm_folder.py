@@ -4,13 +4,14 @@
 
 - ``run.json``: ``{"ticket", "labels"}``: which submission counts. Written last when one is laid out.
 - ``<ticket>/order.json``: the task, and what the node must give; ``stop.json``: it is to end;
-- ``<ticket>/claim.json``: which job on which node runs it. Whoever makes it runs the task; there is one maker.
+- ``<ticket>/claim.json``: which job on which node runs it. Whoever makes it runs the task; there is one
+  maker.
 - ``<ticket>/node``, ``<ticket>/worker``: outputs, by who noted the end;
 - ``<ticket>/end.json``: how it ended. Whoever makes it has the last word; there is one maker.
 
-``claim.json`` and ``end.json`` are made with link(2), which fails where something stands: also on NFS only one of
-two callers succeeds. A node that was taken for dead and comes back finds the end noted, or its folder gone, and
-nothing that it does counts.
+``claim.json`` and ``end.json`` are made with link(2), which fails where something stands: also on NFS only
+one of two callers succeeds. A node that was taken for dead and comes back finds the end noted, or its folder
+gone, and nothing that it does counts.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ class Run:
         return self.notes.noted(ORDER)
 
     def make_once(self, name: str, content: dict[str, Any]) -> bool:
-        """Write ``name`` whole, unless it is there; whether this call made it. False if the folder is gone."""
+        """Write ``name`` whole, unless it is there; whether this call made it. False if the folder is
+        gone."""
         fresh = self.path / f".{secrets.token_hex(8)}.part"
         try:
             with fresh.open("x") as file:

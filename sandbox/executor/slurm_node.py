@@ -1,11 +1,13 @@
 """What runs on a node of the cluster: ``python -m sandbox.executor.slurm_node run|reap|guarantees``.
 
-- ``run ROOT ID TICKET``: the program of one Slurm job. It claims the task, runs it with the node's own executor
-  below a folder of the node, and notes the end. It stops the task when it is told to (a signal, ``stop.json``) and
-  when what it does no longer counts (the end is noted by somebody else, or the folder is gone).
-- ``reap``: the cluster's ``Epilog``, after every job, however it ended: ``scancel`` ends the processes of a job but
-  not a container, whose processes are an engine's. What dead programs of ours left is found by folder and label and
-  ended. It fails if something cannot be ended, and Slurm then gives the node no more jobs.
+- ``run ROOT ID TICKET``: the program of one Slurm job. It claims the task, runs it with the node's own
+  executor below a folder of the node, and notes the end. It stops the task when it is told to (a signal,
+  ``stop.json``) and when what it does no longer counts (the end is noted by somebody else, or the folder is
+  gone).
+- ``reap``: the cluster's ``Epilog``, after every job, however it ended: ``scancel`` ends the processes of a
+  job but not a container, whose processes are an engine's. What dead programs of ours left is found by
+  folder and label and ended. It fails if something cannot be ended, and Slurm then gives the node no more
+  jobs.
 - ``guarantees EXECUTOR RUNTIME``: what the node guarantees, as JSON.
 """
 
@@ -34,22 +36,22 @@ from sandbox.executor.slurm_folder import CLAIM, NODE, STOP, Run
 
 DEFAULT_NODE_ROOT = "/var/lib/sandbox-node"
 LOOK_SECONDS = 0.5  # between two looks at whether the task is still wanted
-INNER: dict[str, type[DockerExecutor] | type[BubblewrapExecutor]] = {
-    "docker": DockerExecutor,
-    "bubblewrap": BubblewrapExecutor,
-}
+AnyInner = DockerExecutor | BubblewrapExecutor
+INNER: dict[str, type[AnyInner]] = {"docker": DockerExecutor, "bubblewrap": BubblewrapExecutor}
 
 
 def node_root() -> Path:
-    """Where a node keeps what its tasks need while they run: ``SANDBOX_SLURM_NODE_ROOT``, on the node's own disk."""
+    """Where a node keeps what its tasks need while they run: ``SANDBOX_SLURM_NODE_ROOT``, on the node's own
+    disk."""
     return Path(os.environ.get("SANDBOX_SLURM_NODE_ROOT") or DEFAULT_NODE_ROOT)
 
 
-def _inner(name: str, root: Path, entry: tuple[str, ...] | None = None) -> DockerExecutor | BubblewrapExecutor:
+def _inner(name: str, root: Path, entry: tuple[str, ...] | None = None) -> AnyInner:
     kind = INNER.get(name)
     if kind is None:
         raise fail("EXECUTOR_UNKNOWN", name=name, known=", ".join(INNER))
-    return (kind if entry is None else type(kind.__name__, (kind,), {"entry": entry}))(root)
+    chosen: type[AnyInner] = kind if entry is None else type(kind.__name__, (kind,), {"entry": entry})
+    return chosen(root)
 
 
 def _task(told: dict[str, Any]) -> Task:
@@ -111,13 +113,17 @@ class Program:
         """ISOLATION_UNAVAILABLE if this node gives less than the one that was measured."""
         match(given, promised)
 
+    def _unwanted(self) -> bool:
+        told = (self.shared.path / f"{STOP}.json").exists()
+        return told or self.signalled.is_set() or self.shared.closed()
+
     def _watch(self, inner: Executor, task_id: str) -> None:
         """Stop the task as often as it takes: it may not have begun yet when it is no longer wanted."""
         while not self.over.is_set():
-            if self.signalled.is_set() or self.shared.closed() or (self.shared.path / f"{STOP}.json").exists():
+            if self._unwanted():
                 with suppress(SandboxError):  # said again by ``run``, or the next time
                     inner.stop(task_id)
-            self.signalled.wait(LOOK_SECONDS) if not self.signalled.is_set() else self.over.wait(LOOK_SECONDS)
+            (self.over if self.signalled.is_set() else self.signalled).wait(LOOK_SECONDS)
 
 
 def clear(local: Path) -> None:

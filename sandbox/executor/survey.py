@@ -9,9 +9,10 @@ from pathlib import Path
 from sandbox.core.errors import SandboxError
 from sandbox.core.lifecycle import Policy
 from sandbox.executor import guarantees
+from sandbox.executor.choose import wanted
 from sandbox.executor.contract import Executor, Guarantees
 from sandbox.executor.docker import DEFAULT_ENGINE
-from sandbox.executor.doctor import AS_ROOT, BUBBLEWRAP, BY_NAME, ENGINE_MEND
+from sandbox.executor.doctor import AS_ROOT, BUBBLEWRAP, BY_NAME, ENGINE_MEND, SLURM_MEND
 from sandbox.policy.isolation import LEVELS, lacking
 
 # How to get a better grade of a guarantee from an executor; any other: get the executor going.
@@ -50,14 +51,17 @@ class Need:
 def survey(policy: Policy, root: Path, engine: str | None = None) -> tuple[list[Guarantees], list[Need]]:
     """What each executor guarantees here with the runtimes of ``policy``, and what each level of data lacks.
 
-    An executor that is not there, or does not know a runtime, gives the weakest grade of everything. The rows
-    of needs are those that an executor does *not* meet, and one row per executor and level that it meets.
+    Slurm is asked only where it is the executor. One that is not there, or does not know a runtime, gives
+    the weakest grade of everything. The rows of needs are those that an executor does *not* meet, and one
+    row per executor and level that it meets.
     """
     address = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
     runtimes: dict[str, str] = policy.get("isolation.runtime")
     given: list[Guarantees] = []
     needs: list[Need] = []
     for name, (_, maker) in BY_NAME.items():
+        if name == "slurm" and wanted() != name:
+            continue  # what a cluster gives is asked of the cluster, if there is one
         by_runtime = {one: _given(name, maker(root, address), one) for one in sorted(set(runtimes.values()))}
         given += by_runtime.values()
         for level in LEVELS:
@@ -80,5 +84,7 @@ def _given(name: str, executor: Executor, runtime: str) -> Guarantees:
 
 
 def _mend(executor: str, guarantee: str) -> tuple[str, str]:
-    general = ENGINE_MEND if executor == "docker" else BUBBLEWRAP[0].mend
-    return MENDS.get((executor, guarantee), general)
+    return MENDS.get((executor, guarantee), _GENERAL[executor])
+
+
+_GENERAL = {"docker": ENGINE_MEND, "bubblewrap": BUBBLEWRAP[0].mend, "slurm": SLURM_MEND}
