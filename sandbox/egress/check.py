@@ -46,6 +46,7 @@ class Report:
     rules: list[dict[str, str]]
     canonical: list[dict[str, Any]] = field(default_factory=list)
     ledger: dict[str, Any] = field(default_factory=dict)
+    capacity: dict[str, Any] = field(default_factory=dict)
     checker: str = CHECKER
 
     def as_json(self) -> dict[str, Any]:
@@ -58,6 +59,7 @@ class Report:
             "checker": self.checker,
             "seconds": round(self.seconds, 3),
             "rules": self.rules,
+            "capacity": self.capacity,
         }
         body |= {"ledger": self.ledger} if self.ledger else {}
         return {**body, "canonical": self.canonical} if self.canonical else body
@@ -105,6 +107,10 @@ def _read_all(paths: Sequence[Path], formats: list[str], budget: Budget) -> list
     return documents
 
 
+def _told(item: Mapping[str, Any], key: str) -> Iterable[tuple[str, Any]]:
+    return dict(item.get(key) or {}).items()
+
+
 def declarations(items: Iterable[Mapping[str, Any]]) -> dict[str, Declared]:
     """Declared outputs by path, from JSON. Raises ``EGRESS_PARAMS``."""
     try:
@@ -116,10 +122,12 @@ def declarations(items: Iterable[Mapping[str, Any]]) -> dict[str, Declared]:
                 tuple(item.get("counts", ())),
                 tuple(item.get("measures", ())),
                 bool(item.get("ordered", False)),
+                {str(k): {str(n): str(v) for n, v in told.items()} for k, told in _told(item, "statistics")},
+                {str(k): int(places) for k, places in _told(item, "precision")},
             )
             for item in items
         ]
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, ValueError):
         raise fail("EGRESS_PARAMS", why="declared") from None
     return {item.path: item for item in found}
 
@@ -195,7 +203,7 @@ def check(
 
     ``script``: the SQL job that made them; what is recognised of it is recomputed (``recompute``).
     ``canonical``: folder for the bytes that may leave; nothing is written there for a rejected set.
-    ``ledger``: earlier releases by entity sets, and where those of this set are written unless it is rejected.
+    ``ledger``: earlier releases by entity sets, and where those of this set go unless it is rejected.
     Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``); what the
     outputs do is always a finding.
     """
@@ -246,7 +254,9 @@ def check(
         for document in context.documents
     ]
     seconds = time.monotonic() - started
-    return Report(verdict, files, findings, policy_id, seconds, _rules(findings, ran), written, entered)
+    bits = capacity(context, {item["path"]: item["bytes"] for item in written})
+    rules = _rules(findings, ran)
+    return Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits)
 
 
 def _enter(context: Context, verdict: Verdict) -> tuple[dict[str, Any], list[Finding]]:

@@ -38,7 +38,10 @@ class RawTable:
 
 @dataclass(frozen=True)
 class Declared:
-    """What the job declared of one output. Empty column lists constrain nothing."""
+    """What the job declared of one output. Empty column lists constrain nothing.
+
+    ``statistics``: which function (``recompute_facts.FUNCTIONS``) of which raw column a measure is.
+    """
 
     path: str
     kind: str = "table"
@@ -46,6 +49,8 @@ class Declared:
     counts: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     ordered: bool = False
+    statistics: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # column: {"fn", "of"}
+    precision: Mapping[str, int] = field(default_factory=dict)  # column: decimals that leave
 
     @property
     def columns(self) -> set[str]:

@@ -32,7 +32,7 @@ AGGREGATES = (
     "quantile_cont({x}, 0.75)",
     "quantile_cont({x}, 0.9)",
 )
-_SCALES = (1.0, 100.0, 1000.0, 1e-4)  # shares as per cent and per mille, sums in units of ten thousand
+SCALES = (1.0, 100.0, 1000.0, 1e-4)  # shares as per cent and per mille, sums in units of ten thousand
 _COLUMN = 3  # rows from which a fact that holds in all of them is no chance
 _GLANCE = 16  # rows looked at before all
 RELATIVE = 1e-11  # what two orders of summation may differ by
@@ -124,8 +124,8 @@ def written(value: float) -> tuple[int, float]:
     return max(1, len(trimmed)), 0.5 * 10.0 ** (exponent + len(digits) - len(trimmed))
 
 
-def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np.ndarray) -> bool:
-    """Whether one column of ``matrix``, times ``scale``, is ``numbers`` in every row, and never two of them
+def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np.ndarray) -> int | None:
+    """The first column of ``matrix`` that, times ``scale``, is ``numbers`` in every row, and never two of them
     for one fact: a half is within rounding of both nought and one."""
     candidates = np.arange(matrix.shape[1])
     for end in (_GLANCE, len(numbers)):  # nearly all fall at the first glance
@@ -133,7 +133,30 @@ def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np
             gap = np.abs(matrix[:end, candidates] * scale - numbers[:end, None])
             candidates = candidates[(gap <= limit[:end, None]).all(axis=0)]
     distinct = len(np.unique(numbers))
-    return any(len(np.unique(matrix[:, column])) >= distinct for column in candidates)
+    return next((int(c) for c in candidates if len(np.unique(matrix[:, c])) >= distinct), None)
+
+
+def _known(values: pl.Series) -> tuple[list[int], np.ndarray, list[tuple[int, float]], np.ndarray]:
+    """(rows with a number, the numbers, how each is written, how far a fact may be from each)."""
+    known = [(row, float(v)) for row, v in enumerate(values.to_list()) if v is not None and np.isfinite(v)]
+    numbers = np.array([value for _, value in known])
+    precision = [written(value) for _, value in known]
+    limit = 1.001 * np.array([half for _, half in precision]) + np.abs(numbers) * RELATIVE
+    return [row for row, _ in known], numbers, precision, limit
+
+
+def fact_of(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> tuple[np.ndarray, int, float] | None:
+    """The one fact that a column is throughout: its matrix, its place in it, and the scale. In few rows only a
+    plain fact is none by chance."""
+    at, numbers, _, limit = _known(values)
+    if not at:
+        return None
+    for matrix in (plain, many) if len(at) >= _COLUMN else (plain,):
+        for scale in SCALES if len(at) >= _COLUMN else SCALES[:1]:
+            column = _throughout(matrix[at], scale, numbers, limit)
+            if column is not None:
+                return matrix, column, scale
+    return None
 
 
 def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> int:
@@ -142,19 +165,11 @@ def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -
     A column is explained by one fact throughout; failing that, each cell by a plain one, for tables that
     put unlike things below each other.
     """
-    known = [(row, float(v)) for row, v in enumerate(values.to_list()) if v is not None and np.isfinite(v)]
-    if not known:
+    at, numbers, precision, limit = _known(values)
+    if not at or fact_of(values, plain, many) is not None:
         return 0
-    at = [row for row, _ in known]
-    numbers = np.array([value for _, value in known])
-    precision = [written(value) for _, value in known]
-    limit = 1.001 * np.array([half for _, half in precision]) + np.abs(numbers) * RELATIVE
     with np.errstate(invalid="ignore"):
         near = np.abs(plain[at] - numbers[:, None]) <= limit[:, None]
-        if len(known) >= _COLUMN and any(
-            _throughout(matrix[at], scale, numbers, limit) for matrix in (plain, many) for scale in _SCALES
-        ):
-            return 0
     return sum(digits for (digits, _), fits in zip(precision, near.any(axis=1), strict=True) if not fits)
 
 

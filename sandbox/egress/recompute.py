@@ -22,11 +22,11 @@ from sandbox.egress.facts import RELATIVE, written
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.rawdata import RawIndex
 from sandbox.egress.recompute_expr import Unrecognised
+from sandbox.egress.recompute_facts import DIGITS, PRECISION_BITS, own
 from sandbox.egress.recompute_plan import Cells, Given, outputs
 from sandbox.egress.recompute_run import Input, Planned, Result, view_sql
 from sandbox.egress.shape import Shape, as_numbers, texts_of
 
-_DIGITS = 12  # significant digits of a number whose rounding nobody stated: sums of floats agree to so many
 FORMS = ("csv", "parquet", "json", "jsonl")  # whose writer takes its cells from the table
 
 
@@ -42,15 +42,15 @@ class Script:
 class Told:
     """What became of one table. ``why``: "" when its numbers are ours, "differs", or why it was not
     recognised. ``columns``: "dimension", "count", "measure" or "constant" for each. ``support``: rows whose
-    part of a cell has fewer than the threshold of entities (with, without); ``choices``: how many ways of
-    presenting the same numbers the job had."""
+    part of a cell has fewer than the threshold of entities (with, without); ``bits``: what the job could still
+    say by choosing how to present our numbers."""
 
     why: str
     columns: dict[str, str] = field(default_factory=dict)
     rows: list[int] = field(default_factory=list)
     support: pl.DataFrame = field(default_factory=pl.DataFrame)
     counted: tuple[int, ...] = ()
-    choices: float = 1.0
+    bits: float = 0.0
     raw: str = ""
 
 
@@ -59,30 +59,45 @@ def apply(context: Context) -> None:
 
     Fills ``context.recomputed`` by identity of the table.
     """
-    script: Script | None = context.script
-    if script is None or not context.raws:
+    if not context.raws:
         return
     wanted = [
         (document, document.tables[0])
         for document in context.documents
-        if document.form in FORMS and not document.outer and len(document.tables) == 1
+        if document.form in FORMS and len(document.tables) == 1 and document.tables[0].data.height
     ]
+    if context.script is not None:
+        _by_statement(context, context.script, wanted)
+    for document, table in wanted:
+        told = context.recomputed.get(id(table), Told("no statement"))
+        if told.why in ("", "differs") or not _only_table(document, table):
+            continue
+        found = own(context, document, table)
+        if found is not None:
+            _replace(document, table, found.frame)
+            # what the table is was found out already: our numbers are the same to the digits it had
+            context.recomputed[id(table)] = Told("", found.columns, bits=found.bits, raw=found.raw)
+
+
+def _by_statement(context: Context, script: Script, wanted: Sequence[tuple[Document, Table]]) -> None:
     try:
         plans = _plans(context, script)
     except Unrecognised as refusal:
         context.recomputed.update((id(table), Told(refusal.why)) for _, table in wanted)
         return
+    inputs = {one.name.lower(): one for one in script.inputs}
     for number, (document, table) in enumerate(wanted):
         plan = plans.get(PurePosixPath(document.path).stem.lower())
         try:
-            if plan is None or not table.data.height:
+            if plan is None or document.outer:
                 raise Unrecognised("output")
             if not _only_table(document, table):
                 raise Unrecognised("form")
             cells = plan()
-            inputs = {one.name.lower(): one for one in script.inputs}
             result = Planned(number, cells, inputs, context.indexes).run()
-            context.recomputed[id(table)] = _settle(context, document, table, cells, result)
+            context.recomputed[id(table)] = _settle(context, table, cells, result)
+            if not context.recomputed[id(table)].why:
+                _replace(document, table, table.data)
         except (Unrecognised, duckdb.Error) as refusal:
             why = refusal.why if isinstance(refusal, Unrecognised) else "engine"
             context.recomputed[id(table)] = Told(why)
@@ -103,9 +118,11 @@ def _plans(context: Context, script: Script) -> dict[str, Callable[[], Cells]]:
 
 def _only_table(document: Document, table: Table) -> bool:
     """Whether the file holds this table and nothing else: then the table is all that is written."""
-    if document.form in ("csv", "parquet"):
+    if document.form == "csv":
         return not document.body
-    rows = document.body
+    if document.form == "parquet":
+        return True
+    rows = [document.body] if isinstance(document.body, dict) else document.body
     return (
         isinstance(rows, list)
         and len(rows) == table.data.height
@@ -113,7 +130,7 @@ def _only_table(document: Document, table: Table) -> bool:
     )
 
 
-def _settle(context: Context, document: Document, table: Table, cells: Cells, result: Result) -> Told:
+def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Told:
     """Compare, and where it agrees replace the table's cells and leave its shape for the checks."""
     names = [column.name for column in cells.columns]
     if len(names) != len(table.columns) or any(
@@ -149,7 +166,7 @@ def _settle(context: Context, document: Document, table: Table, cells: Cells, re
     fresh: dict[str, pl.Series] = {}
     kinds: dict[str, str] = {}
     off = np.zeros(ours.height, dtype=bool)
-    choices = 1.0
+    bits = 0.0
     for place, column in enumerate(cells.columns):
         name = table.columns[place]
         stated = table.data[name]
@@ -170,15 +187,15 @@ def _settle(context: Context, document: Document, table: Table, cells: Cells, re
         number = ours[f"o{place}"].cast(pl.Float64)
         decimals = _decimals(stated)
         if column.value.decimals is None and not ours[f"o{place}"].dtype.is_integer():
-            choices *= 18
+            bits += PRECISION_BITS
         off |= _differs(as_numbers(stated), number, decimals)
         fresh[name] = _rounded(ours[f"o{place}"], decimals, stated)
     if off.any():
         return Told("differs", rows=[int(i) + 1 for i in np.flatnonzero(off)[:10]])
-    _replace(document, table, pl.DataFrame(fresh))
+    table.data = pl.DataFrame(fresh)
     _shape(context, table, cells, result, ours, dims)
     support = ours.select([c for c in ours.columns if c[0] in "sm" and c[1:].isdigit()])
-    return Told("", kinds, [], support, result.counted, choices, result.index.name)
+    return Told("", kinds, [], support, result.counted, bits, result.index.name)
 
 
 def _as(values: pl.Series, texts: pl.Series, stated: pl.Series) -> pl.Series:
@@ -194,7 +211,7 @@ def _decimals(stated: pl.Series) -> int | None:
     most = 0
     for one in as_numbers(stated).drop_nulls().unique():
         _, half = written(float(one))
-        if half < 0.4 * 10.0**-_DIGITS:
+        if half < 0.4 * 10.0**-DIGITS:
             return None
         most = max(most, round(-np.log10(2 * half)))
     return most
@@ -203,7 +220,7 @@ def _decimals(stated: pl.Series) -> int | None:
 def _differs(stated: pl.Series, number: pl.Series, decimals: int | None) -> np.ndarray:
     """Rows in which the job's number is not ours to the last digit that its column is written with."""
     theirs, ours = stated.to_numpy(), number.to_numpy()
-    half = 0.5 * 10.0 ** -(_DIGITS if decimals is None else decimals)
+    half = 0.5 * 10.0 ** -(DIGITS if decimals is None else decimals)
     with np.errstate(invalid="ignore"):
         near = np.abs(theirs - ours) <= 1.001 * half + np.abs(ours) * RELATIVE * 10
     return ~np.asarray(near | (np.isnan(theirs) & np.isnan(ours)))
@@ -215,7 +232,7 @@ def _rounded(values: pl.Series, decimals: int | None, stated: pl.Series) -> pl.S
         made = values.cast(pl.Int64)
     else:
         number = values.cast(pl.Float64)
-        made = number.round_sig_figs(_DIGITS)
+        made = number.round_sig_figs(DIGITS)
         made = (made.round(decimals) if decimals is not None else made) + 0.0  # -0.0 would be another number
         whole = stated.dtype.is_integer() and bool((made.drop_nulls() == made.drop_nulls().round(0)).all())
         made = made.cast(pl.Int64) if whole else made
@@ -227,7 +244,8 @@ def _rounded(values: pl.Series, decimals: int | None, stated: pl.Series) -> pl.S
 def _replace(document: Document, table: Table, fresh: pl.DataFrame) -> None:
     table.data = fresh
     if document.form in ("json", "jsonl"):
-        document.body = fresh.to_dicts()
+        rows = fresh.to_dicts()
+        document.body = rows[0] if isinstance(document.body, dict) else rows
 
 
 def _shape(

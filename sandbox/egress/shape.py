@@ -56,6 +56,7 @@ class Shape:
     rows_n: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.Int64))
     aggregate: bool = False
     declared: bool = False
+    spelling: dict[str, float] = field(default_factory=dict)  # bits in the labels of groups of one's own
 
     def numbers(self, column: str) -> pl.Series:
         """A column as numbers; what is no number is null."""

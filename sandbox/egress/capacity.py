@@ -1,0 +1,123 @@
+"""Capacity: how many bits an untrusted job could have hidden in what is to leave, at most (check 9).
+
+The bound is on the canonical form: order, metadata, quoting and spelling are ours by then. A table that was
+recomputed carries what could be said by choosing its presentation; any other number carries as many values as
+its column has steps from nought to its largest, a label its characters or its place among the labels, text its
+characters, a picture its pixels, a model its arrays. No file carries more than it has bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from sandbox.egress.context import Context
+from sandbox.egress.facts import written
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.layout import running_text
+from sandbox.egress.shape import as_numbers
+
+# Bits a character can carry: printable ASCII (95 of them), and the unified ideographs of the Basic Multilingual
+# Plane (20,992). What else there is counts as the latter.
+_ASCII, _OTHER = math.log2(95), math.log2(20_992)
+_DOUBLE = 64.0
+_PIXEL = 18.0  # three channels of eight bits, of which the canonical form fills the lowest two itself
+
+
+def text_bits(values: Iterable[str]) -> float:
+    """Bits that strings can carry in their characters."""
+    total = other = 0
+    for value in values:
+        total += len(value)
+        other += sum(ord(char) > 126 for char in value)
+    return _ASCII * (total - other) + _OTHER * other
+
+
+def number_bits(values: pl.Series) -> float:
+    """Bits that a column of numbers can carry: for each cell the steps, of the finest digit that the column is
+    written with, between nought and its largest; one more where there are negative ones, one more where some are
+    missing."""
+    known = values.cast(pl.Float64).drop_nulls()
+    known = known.filter(known.is_finite())
+    missing = float(len(values)) if len(known) < len(values) else 0.0
+    if not len(known):
+        return missing
+    largest = float(known.abs().max())  # type: ignore[arg-type]
+    step = min(2 * written(one)[1] for one in known.unique().to_list())
+    each = min(_DOUBLE, math.log2(largest / step + 1)) if largest else 0.0
+    signs = 1.0 if float(known.min()) < 0 else 0.0  # type: ignore[arg-type]
+    return len(known) * (each + signs) + missing
+
+
+def label_bits(values: pl.Series) -> float:
+    """Bits that a column of text can carry: each cell its characters, or all labels once and for each cell
+    which of them it is, whichever is less."""
+    known = values.cast(pl.String).drop_nulls()
+    if not len(known):
+        return 0.0
+    labels = known.unique()
+    each = text_bits(known.to_list())
+    listed = text_bits(labels.to_list()) + len(values) * math.log2(len(labels) + 1)
+    return min(each, listed)
+
+
+def table_bits(table: Table) -> float:
+    """Bits of a table that was not recomputed: its cells, and its column names. The order of its rows is ours."""
+    bits = text_bits(table.columns)
+    for name in table.columns:
+        values = table.data[name]
+        numbers = as_numbers(values)
+        plain = values.dtype.is_numeric() or numbers.null_count() == values.null_count()
+        bits += number_bits(numbers) if plain else label_bits(values)
+    return bits
+
+
+def order_bits(rows: int) -> float:
+    """Bits in the order of rows, where their order was declared: log2 of the permutations."""
+    return math.lgamma(rows + 1) / math.log(2)
+
+
+def document_bits(context: Context, document: Document) -> float:
+    """Bits of one file, its members not included."""
+    bits = 0.0
+    declared = context.declared.get(document.path)
+    ordered = document.ordered or bool(declared and declared.ordered)
+    for table in document.tables:
+        told = context.recomputed.get(id(table))
+        bits += told.bits if told is not None and not told.why else table_bits(table)
+        bits += order_bits(table.data.height) if ordered else 0.0
+    bits += text_bits(piece.text for piece in running_text(document))
+    bits += sum(_PIXEL * picture.pixels.width * picture.pixels.height for picture in document.pictures)
+    bits += sum(8.0 * array.values.nbytes for array in document.arrays)
+    return bits
+
+
+def capacity(context: Context, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """``{"bits", "files": [{"path", "bits", "tables", "recomputed"}]}``, whole bits, rounded up. ``sizes``: bytes of the
+    canonical files that were written, by path: no file carries more than eight bits a byte of it."""
+    files: list[dict[str, Any]] = []
+    for document in context.documents:
+        if document.outer:
+            continue
+        bits = sum(document_bits(context, part) for part in document.family())
+        if document.path in sizes:
+            bits = min(bits, 8.0 * sizes[document.path])
+        tables = [table for part in document.family() for table in part.tables]
+        ours = [table for table in tables if _ours(context, table)]
+        files.append(
+            {
+                "path": document.shown,
+                "bits": math.ceil(bits - 1e-9),
+                "tables": len(tables),
+                "recomputed": len(ours),
+            }
+        )
+    return {"bits": sum(file["bits"] for file in files), "files": files}
+
+
+def _ours(context: Context, table: Table) -> bool:
+    told = context.recomputed.get(id(table))
+    return told is not None and not told.why
