@@ -11,6 +11,7 @@ import contextlib
 import logging
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
 from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
 
+from sandbox.engine.bell import Bell, NotifyBell, PipeBell
 from sandbox.engine.contract import Step
 
 PROTOCOL = "2"  # of the workflow below: raise it when its steps change meaning
@@ -26,7 +28,12 @@ NAME = "sandbox"
 SCHEMA = "dbos"  # the engine's own, in PostgreSQL
 ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
-POLL_SECONDS = 0.02  # between a submission and its work; an idle node spends 2 % of a core on looking
+# The queue is looked at when the bell rings (``bell.py``), and from time to time for a ring that was lost.
+LOOK_SECONDS = 0.5
+MESSAGES_SECONDS = 0.5  # between two looks for messages between workflows, of which we send none
+START_SECONDS = 3.0  # longest wait for the queue's own thread
+# A look that was under way when the bell rang may have missed the work: looked again so many seconds later.
+AGAIN_SECONDS = (0.0, 0.01, 0.05)
 
 
 def _engine(url: str) -> sa.Engine:
@@ -46,6 +53,33 @@ def _engine(url: str) -> sa.Engine:
     return engine
 
 
+class _Looks(list[threading.Event]):
+    """The events whose setting ends the durable engine's threads; they wait for it between two looks.
+
+    It has no call to make it look, so this list gives each event that is put into it a wait that can be
+    disturbed: it ends then, and says that the end has not come. Where the engine does not wait like this any
+    more, it looks every ``LOOK_SECONDS``, and tests/integration/test_engine_bell.py fails.
+    """
+
+    def append(self, over: threading.Event) -> None:
+        """One more, before anybody waits for it."""
+        ended = over.wait
+
+        def wait(timeout: float | None = None) -> bool:
+            ended(timeout)
+            return over.is_set()
+
+        over.wait = wait  # type: ignore[method-assign]
+        super().append(over)
+
+    def disturb(self) -> None:
+        """End all waits."""
+        for over in self:
+            waiters: threading.Condition = over._cond  # type: ignore[attr-defined]
+            with waiters:
+                waiters.notify_all()
+
+
 class DurableEngine:
     """See ``contract.Engine``. ``node`` is this machine's stable name, ``slots`` how many refs at a time."""
 
@@ -58,9 +92,15 @@ class DurableEngine:
         self._running = False
         self._step: Step | None = None
         self._pools: list[sa.Engine] = []  # ours to close: the durable engine closes none that it was given
+        self._bell: Bell | None = None  # of the worker; whoever only enqueues has its own
+        self._ringer: Bell | None = None
+        self._doing = threading.local()  # the ref whose step runs in a thread
+        self._looks = _Looks()
 
     def enqueue(self, ref: str) -> bool:
         """See the contract. One live workflow per ref, by deduplication."""
+        if getattr(self._doing, "ref", None) == ref:
+            return True  # its own step asks: the work that goes on is the only one
         try:
             self._reach().enqueue(
                 {
@@ -74,7 +114,20 @@ class DurableEngine:
             )
         except (SQLAlchemyError, OSError):
             return False  # the row is in our tables: the reconciler asks again
+        self._ring()
         return True
+
+    def _ring(self) -> None:
+        with self._lock:
+            if self._ringer is None:
+                self._ringer = self._new_bell()
+        self._ringer.ring()
+
+    def _new_bell(self) -> Bell:
+        url = sa.make_url(self._url)
+        if url.get_backend_name() == "sqlite":
+            return PipeBell(Path(f"{url.database}.bell"))
+        return NotifyBell(self._url, lambda: self._pools[-1])
 
     def live(self) -> set[str]:
         """See the contract."""
@@ -130,17 +183,22 @@ class DurableEngine:
             "executor_id": self._node,
             "log_level": "ERROR",
             "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": POLL_SECONDS,
+            "notification_listener_polling_interval_sec": MESSAGES_SECONDS,
         }
         logging.getLogger("dbos").setLevel(logging.ERROR)
-        DBOS(config=config)
+        engine = DBOS(config=config)
+        engine.background_thread_stop_events = self._looks = _Looks()
 
         # One step of the engine for all of ours: how far a resource came stands in its row, and a second
         # record of it here would cost a write for each.
         @DBOS.step(name="steps")
         def steps(ref: str) -> None:
-            while step(ref):
-                pass
+            self._doing.ref = ref
+            try:
+                while step(ref):
+                    pass
+            finally:
+                self._doing.ref = None
 
         @DBOS.workflow(name="advance")
         def advance(ref: str) -> None:
@@ -150,10 +208,29 @@ class DurableEngine:
         DBOS.register_queue(
             QUEUE,
             worker_concurrency=self._slots,
-            polling_interval_sec=POLL_SECONDS,
+            polling_interval_sec=LOOK_SECONDS,
             on_conflict="always_update",
         )
         self._running = True
+        self._begin_to_listen()
+
+    def _begin_to_listen(self) -> None:
+        """From now on a ring is heard. The engine starts the queue's thread when it looks at its queues."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if f"queue-worker-{QUEUE}" in {thread.name for thread in threading.enumerate()}:
+                break
+            self._looks.disturb()
+            time.sleep(0.01)
+        self._bell = self._new_bell()
+        self._bell.listen(self._look)
+        self._look()
+
+    def _look(self) -> None:
+        """Have the durable engine look at its queue now."""
+        for seconds in AGAIN_SECONDS:
+            time.sleep(seconds)
+            self._looks.disturb()
 
     def stop(self) -> None:
         """See the contract."""
@@ -161,6 +238,9 @@ class DurableEngine:
         self._halt()
 
     def _halt(self) -> None:
+        if self._bell is not None:
+            self._bell.close()
+            self._bell = None
         if self._running:
             DBOS.destroy(destroy_registry=True)
             self._running = False

@@ -75,6 +75,7 @@ class DockerExecutor:
         self.root = root.resolve()
         self.images = images or ImageList()
         self._measured: dict[str, Guarantees] = {}
+        self._seen: set[str] = set()  # images that the engine has
         self.engine = engine or os.environ.get("SANDBOX_ENGINE") or DEFAULT_ENGINE
         self.space = hashlib.sha256(str(self.root).encode()).hexdigest()[:12]
         self.slots = Slots(self.root, self.space, self.entry)
@@ -169,11 +170,13 @@ class DockerExecutor:
     def image(self, name: str) -> str:
         """See ``contract.Executor``."""
         digest = self.images.digest(name)
-        with self._calls() as api:
-            try:
-                api.inspect_image(digest)
-            except ImageNotFound:
-                raise fail("IMAGE_UNKNOWN", image=name) from None
+        if digest not in self._seen:  # of one that was removed since, ``create`` says the same
+            with self._calls() as api:
+                try:
+                    api.inspect_image(digest)
+                except ImageNotFound:
+                    raise fail("IMAGE_UNKNOWN", image=name) from None
+            self._seen.add(digest)
         return digest
 
     # -- the engine -------------------------------------------------------------------------------

@@ -197,6 +197,7 @@ class ImageList:
     def __init__(self, folder: Path | None = None, key: str | None = None) -> None:
         self.folder = folder or home()
         self._key = key or os.environ.get("SANDBOX_IMAGE_KEY")
+        self._verified: tuple[Any, dict[str, dict[str, Any]]] | None = None
 
     def key(self) -> VerifierKey:
         """The key that is trusted. IMAGE_LIST if there is none."""
@@ -206,13 +207,20 @@ class ImageList:
             raise fail("IMAGE_LIST", why="there is no key to verify it with") from None
 
     def signed(self) -> dict[str, dict[str, Any]]:
-        """Name -> what was signed of it (``Built.statement``). IMAGE_LIST."""
+        """Name -> what was signed of it (``Built.statement``). IMAGE_LIST.
+
+        A list is verified once for each pair of bytes and key.
+        """
         try:
             with (self.folder / SIGNED).open("rb") as file:
                 envelope = file.read(MAX_BYTES)
         except OSError:
             raise fail("IMAGE_LIST", why="there is none") from None
-        return opened(envelope, self.key())
+        key = self.key()
+        known = self._verified
+        if known is None or known[0] != (envelope, str(key)):
+            self._verified = known = ((envelope, str(key)), opened(envelope, key))
+        return known[1]
 
     def digest(self, name: str) -> str:
         """The digest of the image ``name``. IMAGE_LIST; IMAGE_UNKNOWN if the list has no such name."""
