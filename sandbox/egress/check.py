@@ -14,6 +14,7 @@ from typing import Any
 from sandbox.core.errors import fail
 from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.canonical import canonical as rewrite
+from sandbox.egress.capacity import capacity
 from sandbox.egress.checks import CHECKS
 from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.differencing import request_books
