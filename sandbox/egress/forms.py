@@ -100,13 +100,14 @@ class Array:
 @dataclass(eq=False)
 class Block:
     """One part of a report in reading order: what leaves of it. ``kind``: text, heading, item, code, table
-    (``rows``, the first of them the header), picture."""
+    (``rows``, the first of them the header), picture, drawing."""
 
     kind: str
     text: str = ""
     level: int = 0
     rows: list[list[str]] = field(default_factory=list)
     image: Image.Image | None = None
+    drawing: Any = None  # of readers.svg
 
 
 @dataclass(frozen=True)

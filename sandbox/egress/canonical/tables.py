@@ -1,12 +1,15 @@
-"""Files that are one table: CSV and Parquet."""
+"""Files that are one table: CSV, Parquet and Arrow IPC."""
 
 from __future__ import annotations
 
 import io
 import re
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sandbox.egress.clean import clean_text
@@ -45,14 +48,51 @@ def csv(document: Document, ordered: bool) -> bytes:
     return data
 
 
-def parquet(document: Document, ordered: bool) -> bytes:
-    """Columns of plain types without dictionary, statistics or metadata."""
+def _arrow(document: Document, ordered: bool) -> Any:
+    """The table in Arrow's plain types, one chunk."""
     arrow = in_order(document.tables[0], ordered).to_arrow()
     plain = {pa.large_string(): pa.string(), pa.string_view(): pa.string()}
     schema = pa.schema([pa.field(f.name, plain.get(f.type, f.type)) for f in arrow.schema])
+    return arrow.cast(schema).combine_chunks()
+
+
+def _blank(column: Any) -> Any:
+    """One column with nothing in the slots of its nulls, where a value could hide."""
+    kind, rows = column.type, len(column)
+    if pa.types.is_null(kind) or not rows:
+        return pa.array([None] * rows, kind)
+    valid = pc.is_valid(column).to_numpy(zero_copy_only=False)
+    if pa.types.is_boolean(kind) or pa.types.is_string(kind):
+        filled = pc.fill_null(column, False if pa.types.is_boolean(kind) else "")
+        values = pa.array(filled.to_pylist(), kind).buffers()[1:]
+    else:
+        width = kind.bit_width // 8
+        start = column.offset * width
+        flat = np.frombuffer(column.buffers()[1], np.uint8)[start : start + rows * width].copy()
+        flat.reshape(rows, width)[~valid] = 0
+        values = [pa.py_buffer(flat.tobytes())]
+    mask = pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.Array.from_buffers(kind, rows, [None if valid.all() else mask, *values])
+
+
+def arrow(document: Document, ordered: bool) -> bytes:
+    """The same as uncompressed Arrow IPC, a file or a stream as it came; one record batch."""
+    table = _arrow(document, ordered)
+    columns = [
+        _blank(pa.concat_arrays(column.chunks or [pa.array([], column.type)])) for column in table.columns
+    ]
+    batch = pa.RecordBatch.from_arrays(columns, schema=table.schema)
+    sink = io.BytesIO()
+    with (pa.ipc.new_file if document.body else pa.ipc.new_stream)(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def parquet(document: Document, ordered: bool) -> bytes:
+    """Columns of plain types without dictionary, statistics or metadata."""
     sink = io.BytesIO()
     pq.write_table(
-        arrow.cast(schema).combine_chunks(),
+        _arrow(document, ordered),
         sink,
         compression="zstd",
         use_dictionary=False,

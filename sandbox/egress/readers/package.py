@@ -72,16 +72,19 @@ def name_of(attribute: str | bytes) -> str:
     return str(attribute).rpartition("}")[2]
 
 
-def loose(root: etree._Element, visible: Callable[[etree._Element], bool]) -> Iterator[str]:
-    """Every text and every attribute that is no closed word or short number, but for ``visible`` elements."""
+def loose(
+    root: etree._Element, visible: Callable[[etree._Element], bool], known: frozenset[str]
+) -> Iterator[str]:
+    """Every text and every attribute that is no closed word or short number, but for the text of ``visible``
+    elements and ``known`` attributes."""
     for element in root.iter():
         if not isinstance(element.tag, str):
             yield element.text or ""  # a comment or a processing instruction
         else:
             if element.text and not visible(element):
                 yield element.text
-            for value in element.attrib.values():
-                if not _PLAIN.fullmatch(str(value)):
+            for name, value in element.attrib.items():
+                if name_of(name) not in known and not _PLAIN.fullmatch(str(value)):
                     yield str(value)
         yield element.tail or ""
 
@@ -92,10 +95,11 @@ def bring_to_light(
     root: etree._Element,
     visible: Callable[[etree._Element], bool],
     notable: re.Pattern[str] = _ANY,
+    known: frozenset[str] = frozenset(),
 ) -> None:
     """Those of ``loose`` of one part that are ``notable``, as hidden pieces, each once."""
     seen: dict[str, None] = {}
-    for text in loose(root, visible):
+    for text in loose(root, visible, known):
         if notable.search(text) and not re.fullmatch(r"\s*[-+]?[0-9.]{1,4}\s*", text):
             seen.setdefault(text.strip())
     document.pieces.extend(Piece(where, text, hidden=True) for text in seen)

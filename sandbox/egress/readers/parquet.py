@@ -26,9 +26,10 @@ _PLAIN = (
 )
 
 
-def _plain(kind: Any) -> bool:
+def plain(kind: Any) -> bool:
+    """Whether an Arrow type is one value a cell, and one that can be shown as text."""
     if pa.types.is_dictionary(kind):
-        return _plain(kind.value_type)
+        return plain(kind.value_type)
     return any(test(kind) for test in _PLAIN)
 
 
@@ -63,7 +64,7 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
         raise Unreadable("size")
     if not len(schema):
         raise Unreadable("empty")
-    if not all(_plain(field.type) for field in schema):
+    if not all(plain(field.type) for field in schema):
         raise Unreadable("nested")
     names = [str(name) for name in clean(pl.Series(schema.names, dtype=pl.String))]
     names = [name or f"column_{index + 1}" for index, name in enumerate(names)]
