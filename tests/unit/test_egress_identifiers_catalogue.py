@@ -1,4 +1,4 @@
-"""The catalogue of identifiers: each sort is found, with and without words, in every dress; others are not."""
+"""The catalogue of identifiers: each sort is found, with words and without, in every dress; others are not."""
 
 import json
 import random
@@ -240,3 +240,31 @@ def test_published_vectors_of_peers():
     }
     wrong = [c["text"] for c in passports if found[c["text"]] != c["expected_count"]]
     assert (len(passports) > 3, wrong) == (True, [])
+
+
+def test_presidio_with_our_recognisers_finds_what_the_scan_finds():
+    """On sentences, each sort of the catalogue: presidio finds it, and weighs it alike."""
+    from sandbox.egress.pii.presidio import OTHERS, analyze
+
+    texts = [f"其{make.CERTAIN[k](draw(('text', k)))}号" for k in make.CERTAIN]
+    texts += [sentence.format(maker(draw(("text", k)))) for k, (maker, _, sentence) in make.WORDED.items()]
+    ours, (theirs, seconds) = scan(pl.Series(texts)), analyze(pl.Series(texts))
+    both = ours.join(theirs, on=["index", "kind", "found"], suffix="_theirs")
+    assert both.height == ours.height == theirs.height
+    assert both.filter(pl.col("sure") != pl.col("sure_theirs")).height == 0
+    assert seconds >= 0
+    other = analyze(pl.Series(["账户 GB82 WEST 1234 5698 7654 32 到账", "患者为高血压", "1.5 1234567890"]))[0]
+    assert set(other["kind"]) <= set(OTHERS)
+
+
+def test_presidio_hits_keep_to_their_line_and_a_skipped_pattern_is_an_error(monkeypatch):
+    from presidio_analyzer import pattern_recognizer
+
+    from sandbox.egress.pii.presidio import analyze
+
+    lines = ["手机", "13812345678", "", "1381234", "5678 138-1234-5678"]
+    found = analyze(pl.Series(lines))[0].filter(pl.col("kind") == "mobile")
+    assert found["index"].to_list() == [1]
+    monkeypatch.setattr(pattern_recognizer, "REGEX_TIMEOUT_SECONDS", 0)
+    with pytest.raises(TimeoutError):
+        analyze(pl.Series(["电话13812345678" * 2000]))

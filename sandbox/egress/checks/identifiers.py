@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -129,45 +130,44 @@ def _severity(name: str, source: Source, hits: pl.DataFrame, total: int) -> Seve
     return min((weight for weight in weights if weight), key=list(Severity).index, default=None)
 
 
-def _report(
-    document: Document, source: Source, hits: pl.DataFrame, chains: list[str] | None, base: int = 0
-) -> Iterable[Finding]:
-    """``chains``: how each value was decoded; ``base``: how many values there were before decoding."""
+def report(document: Document, source: Source, hits: pl.DataFrame) -> Iterable[Finding]:
+    """A finding for each sort of identifier among ``hits`` of ``source`` that weighs anything."""
     total = source.values.n_unique()
     for (kind,), group in hits.group_by("kind", maintain_order=True):
+        severity = _severity(str(kind), source, group, total)
+        if severity is None:
+            continue
+        first = int(group["index"][0])
+        where = source.places[first] if source.places else source.where
+        at = locate(str(source.values[first]), str(group["found"][0]))
+        evidence = {**_evidence(group), **({"at": f"{at[0]}-{at[1]}"} if at else {})}
         row = KINDS[str(kind)]
-        evidence = {
-            "count": group["found"].n_unique(),
-            "samples": [mask(value) for value in group["found"].unique(maintain_order=True).head(2)],
-        }
-        if chains is None:
-            severity = _severity(str(kind), source, group, total)
-            if severity is None:
-                continue
-            first = int(group["index"][0])
-            where = source.places[first] if source.places else source.where
-            evidence["at"] = locate(str(source.values[first]), str(group["found"][0]))
-            yield finding(
-                "IDENTIFIER", document.shown, where, evidence, severity, kind_zh=row.zh, kind_en=row.en
-            )
-        else:
-            # Only what has a check digit counts, and when merely read backwards only a share of the
-            # values: one order number in two thousand has a valid check digit from behind.
-            plain = pl.Series([chains[i] not in ACCIDENTAL for i in group["index"]], dtype=pl.Boolean)
-            enough = base <= 2 or group["found"].n_unique() >= max(2, 0.2 * base)
-            certain = group.filter(pl.col("sure") & (plain | pl.lit(enough)))
-            told = row.tier != "C" and row.alone in (Severity.HARD, Severity.HOLD)
-            many = told and group.filter(plain)["found"].n_unique() >= 3
-            if not certain.height and not many:
-                continue
+        yield finding("IDENTIFIER", document.shown, where, evidence, severity, kind_zh=row.zh, kind_en=row.en)
+
+
+def _evidence(group: pl.DataFrame) -> dict[str, Any]:
+    found = group["found"].unique(maintain_order=True)
+    return {"count": len(found), "samples": [mask(value) for value in found.head(2)]}
+
+
+def _decoded(
+    document: Document, source: Source, hits: pl.DataFrame, chains: list[str], base: int
+) -> Iterable[Finding]:
+    """``chains``: how each value was decoded; ``base``: how many values there were before decoding.
+
+    Only what has a check digit counts, and when merely read backwards only a share of the values: one order
+    number in two thousand has a valid check digit from behind.
+    """
+    for (kind,), group in hits.group_by("kind", maintain_order=True):
+        row = KINDS[str(kind)]
+        plain = pl.Series([chains[i] not in ACCIDENTAL for i in group["index"]], dtype=pl.Boolean)
+        enough = base <= 2 or group["found"].n_unique() >= max(2, 0.2 * base)
+        certain = group.filter(pl.col("sure") & (plain | pl.lit(enough)))
+        told = row.alone in (Severity.HARD, Severity.HOLD)
+        if certain.height or (told and group.filter(plain)["found"].n_unique() >= _COLUMN):
             chain = chains[int((certain if certain.height else group.filter(plain))["index"][0])]
-            yield finding(
-                "REVERSIBLE",
-                document.shown,
-                source.where,
-                {**evidence, "family": 4, "method": chain},
-                column=source.where,
-            )
+            evidence = {**_evidence(group), "family": 4, "method": chain}
+            yield finding("REVERSIBLE", document.shown, source.where, evidence, column=source.where)
 
 
 def _split(values: pl.Series) -> tuple[pl.Series, pl.Series]:
@@ -218,7 +218,7 @@ def _raw_hits(document: Document, source: Source, context: Context) -> Iterable[
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """Identifiers by form, identifiers by equality with the raw data, and both after decoding."""
     for source in sources(document, context):
-        yield from _report(document, source, batch(context).part("scan", source, scan), None)
+        yield from report(document, source, batch(context).part("scan", source, scan))
         if context.raws:
             yield from _raw_hits(document, source, context)
         if not batch(context).part("coded", source, coded).height:
@@ -237,7 +237,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             )
         if texts:
             decoded = Source(source.where, source.header, pl.Series(texts, dtype=pl.String), [], False)
-            yield from _report(document, decoded, scan(decoded.values), chains, len(values))
+            yield from _decoded(document, decoded, scan(decoded.values), chains, len(values))
             if context.raws:
                 yield from _decoded_raw(document, decoded, chains, context)
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sandbox.egress.findings import Severity
-from sandbox.egress.pii import checksums
+from sandbox.egress.pii import checksums, names
 
 HARD, HOLD, FLAG = Severity.HARD, Severity.HOLD, Severity.FLAG
 DATE = r"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
@@ -259,7 +259,7 @@ KINDS: dict[str, Kind] = {
     "person": Kind(
         "姓名（标注）", "labelled name", "B",
         rf"(?:{_PERSON})(?:姓名)?[:为是 ]{{1,3}}([\p{{Han}}·]{{2,8}})",
-        "", scope="text", alone=HOLD, gate=r"\p{Han}[:为是 ]",
+        "", scope="text", valid=names.begins_with_name, alone=HOLD, gate=r"\p{Han}[:为是 ]",
     ),
     "medical_insurance": Kind(
         "医保电子凭证号", "medical insurance voucher", "B", r"^([0-9]{28})$", "医保|凭证", full=HOLD,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import polars as pl
 
 _SINGLE = (
@@ -105,3 +106,10 @@ def share(values: pl.Series) -> float:
     latin = int(_english(known).sum()) if bool(known.str.contains("^[A-Za-z]").any()) else 0
     # One in two of the given names of a country is among its commonest two hundred.
     return min(1.0, max(len(like), 1.5 * latin) / len(known))
+
+
+def begins_with_name(values: list[str]) -> np.ndarray:
+    """Which of ``values`` begin with a Chinese person's name (of two to four characters)."""
+    frame = pl.Series(values, dtype=pl.String)
+    found = [like_names(frame.str.slice(0, size)) for size in (2, 3, 4)]
+    return np.asarray((found[0] | found[1] | found[2]).to_numpy())
