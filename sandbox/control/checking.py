@@ -9,6 +9,7 @@ from sandbox.control.means import Means
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import Input, Task, TaskKind
 from sandbox.operation.job import LOG, JobSpec
+from sandbox.review.ledger import counted
 
 
 def check_task(means: Means, request: Resource, job: Resource) -> Task:
@@ -45,8 +46,8 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
         Input("outputs", means.places.assemble(name, "outputs", staged)),
         Input("raw", means.places.assemble(name, "raw", raws)),
     ]
-    if history := _history(means, request, job):
-        inputs.append(Input("history", means.places.assemble(name, "history", history)))
+    if ledger := _ledger(means, request, job):
+        inputs.append(Input("ledger", means.places.assemble(name, "ledger", ledger)))
     return Task(
         id=name,
         kind=TaskKind.CHECK,
@@ -58,12 +59,43 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
             ],
             "policy": means.thresholds(agreement),
             "policy_id": means.control.policy.id,
+            "script": _script(means, job, spec),
+            "ledger": {
+                "key": means.places.ledger_key(),
+                "about": {"scenario": job.labels["scenario"], "recipient": request.spec["recipient"]},
+            },
         },
         inputs=tuple(inputs),
         limits=means.limits(),
         labels={"sandbox.ref": request.ref, "sandbox.agreement": agreement.id},
         level=means.level_behind(job),
     )
+
+
+def _script(means: Means, job: Resource, spec: JobSpec) -> dict[str, Any] | None:
+    """The SQL that made the outputs, with its inputs as they were granted: the checker computes them again.
+
+    None for other jobs, and where the grant is no longer the one that the job ran under: its rows may differ.
+    """
+    grant = means.need("scenario", spec.scenario).status.get("grant", {})
+    if spec.language != "sql" or grant.get("list_sha256") != job.status["list_sha256"]:
+        return None
+    listed = {item["entry"]: item for item in grant["items"]}
+    behind = {item["name"]: item for item in job.status["lineage"]["inputs"]}
+    inputs = []
+    for table in spec.inputs:
+        item = listed.get(table.entry, {}) if table.entry else {}
+        source = behind[table.name]
+        inputs.append(
+            {
+                "name": table.name,
+                "file": f"{source.get('supply') or source['product']}.parquet",
+                "columns": list(table.columns),
+                "rows": item.get("rows", []),
+                "period": item.get("period"),
+            }
+        )
+    return {"text": spec.code[spec.entry], "inputs": inputs}
 
 
 def _product_roles(means: Means, product: Resource) -> dict[str, Any]:
@@ -82,21 +114,16 @@ def _product_roles(means: Means, product: Resource) -> dict[str, Any]:
     }
 
 
-def _history(means: Means, request: Resource, job: Resource) -> dict[str, Path]:
-    """Canonical files of every earlier release made from any of the same resources (R-144)."""
-    entries = set(job.status["lineage"]["entries"])
-    found: dict[str, Path] = {}
+def _ledger(means: Means, request: Resource, job: Resource) -> dict[str, Path]:
+    """The cells of every release that counts, made from any of the same resources (R-144)."""
     with means.control.store.read() as reader:
-        released = reader.find("egress-request", state="released")
-        jobs = {one.id: reader.get("job", one.spec["job"]) for one in released}
-    for one in released:
-        source = jobs[one.id]
-        if one.id == request.id or source is None or not entries & set(source.status["lineage"]["entries"]):
-            continue
-        review = means.blobs(source, "review")
-        for file in one.status["check"]["canonical"]:
-            found[f"{one.id}/{file['path']}"] = review.path(file["sha256"])
-    return found
+        found = counted(reader, job.status["lineage"]["entries"], request.id)
+    kept = means.places.ledger()
+    return {
+        f"{one.id}/{file['path']}": kept.verified(file["sha256"])
+        for one in found
+        for file in one.status["check"]["ledger"]["files"]
+    }
 
 
 def _roles(entry: Resource) -> dict[str, Any]:

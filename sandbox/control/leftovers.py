@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sandbox.control.places import Places
 from sandbox.core.resource import Resource
 from sandbox.operation.outcome import kept
+from sandbox.review.ledger import stays
 from sandbox.store import Store
 
 PART_SECONDS = 3600.0  # a file half written and untouched for so long has no writer any more
@@ -26,6 +27,7 @@ class Keeper:
     kind: str
     names: Callable[[Resource], Iterable[str]]
     busy: tuple[str, tuple[str, ...]] | None = None
+    everywhere: bool = False  # rows of every scenario name the bytes of the place
 
 
 def _delivered(supply: Resource) -> Iterable[str]:
@@ -41,6 +43,12 @@ def _product(product: Resource) -> Iterable[str]:
     return [product.spec["artefact_sha256"]] if product.spec.get("artefact_sha256") else []
 
 
+def _cells(request: Resource) -> Iterable[str]:
+    """What was released stays for good: later requests are compared with it."""
+    told = request.status.get("check", {}).get("ledger")
+    return [file["sha256"] for file in told["files"]] if told and stays(request) else []
+
+
 def _canonical(request: Resource) -> Iterable[str]:
     return [file["sha256"] for file in request.status.get("check", {}).get("canonical", [])]
 
@@ -52,6 +60,7 @@ KEEPERS = (
     Keeper("log", "job", lambda job: kept(job, "log"), ("job", ("running",))),
     Keeper("primary", "product", _product, ("job", ("succeeded",))),
     Keeper("review", "egress-request", _canonical, ("egress-request", ("auto_check",))),
+    Keeper("cells", "egress-request", _cells, ("egress-request", ("auto_check",)), everywhere=True),
 )
 
 
@@ -82,7 +91,7 @@ class Leftovers:
         present = blobs.names()
         if not present:
             return []
-        labels = {"scenario": scenario}
+        labels = None if keeper.everywhere else {"scenario": scenario}
         with self.store.read() as reader:
             if keeper.busy and reader.find(keeper.busy[0], state=keeper.busy[1], labels=labels):
                 return []

@@ -10,6 +10,7 @@
                                               review       canonical files, as they would leave
                                               keys         pseudonym keys
                                               assembled    folders made of links, as inputs of a task
+    <vault>/agreements/Ledger/releases/cells               the release ledger: entity sets of released cells
     <vault>/scratch/tasks                                  the executor's
     <vault>/scratch/assembled                              the same, of what comes from tasks
 
@@ -33,6 +34,9 @@ from sandbox.store.blobs import PART, Blobs, sync_folder
 from sandbox.vault import AtRest
 
 ASSEMBLED = "assembled"
+# The release ledger belongs to no agreement and outlives them all: people have seen what was released. It is
+# a workspace like another (capital letters: no agreement can be called so), with a key of its own.
+LEDGER = ("Ledger", "releases")
 
 
 class Places:
@@ -73,6 +77,14 @@ class Places:
         self.vault.unlock()
         folder = self.vault.folder(f"{agreement}/{scenario}")
         return self.vault.open(f"{agreement}/{scenario}") if folder.is_dir() else folder
+
+    def ledger(self) -> Blobs:
+        """The release ledger's files, by hash."""
+        return self.blobs(*LEDGER, "cells")
+
+    def ledger_key(self) -> str:
+        """The hex of the key that entities are numbered with, the same for every release of the space."""
+        return self.key(*LEDGER, "entities")
 
     def key(self, agreement: str, scenario: str, name: str) -> str:
         """The hex of a 256-bit key of this workspace, made when first asked for; it dies with it."""

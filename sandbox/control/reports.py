@@ -210,6 +210,8 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
             seconds=told["seconds"] if _within(told["seconds"], outcome.seconds) else outcome.seconds,
             clauses=CLAUSES,
             isolation=proof(outcome),
+            ledger=told.get("ledger"),
+            capacity=told["capacity"],
         ).model_dump(mode="json")
     except (OSError, ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return no_verdict("VERDICT_UNREADABLE", outcome)
@@ -223,6 +225,8 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
         return no_verdict("VERDICT_INCOHERENT", outcome)
     if result["verdict"] != "reject" and set(paths) != set(staged):
         return no_verdict("CANONICAL_MISSING", outcome)
+    if result["verdict"] != "reject" and result["ledger"] is None:
+        return no_verdict("LEDGER_MISSING", outcome)
     return result
 
 

@@ -49,7 +49,9 @@ class Gate:
     def release(self, id: str) -> None:
         """Make the package of a request in state ``releasing`` and move it to ``released``.
 
-        A content that is not the reviewed one (ARTEFACT_CHANGED) is withheld: the request ends recalled.
+        A content that is not the reviewed one (ARTEFACT_CHANGED), or cells that the ledger does not hold
+        (LEDGER_MISSING, BLOB_MISSING, BLOB_DAMAGED), are withheld: the request ends recalled. That the row is
+        ``released`` is what makes its cells count, so that nothing leaves without them.
         """
         with self._control.store.read() as reader:
             request = reader.get(NAME, id)
@@ -57,6 +59,7 @@ class Gate:
             return
         try:
             files = self._reviewed(request)
+            self._entered(request)
         except SandboxError as error:
             self._control.act(SYSTEM, NAME, id, "withhold", {"cause": error.code}, expected=request.version)
             return
@@ -166,6 +169,14 @@ class Gate:
             if hashlib.sha256(content).hexdigest() != reviewed[path]:
                 raise fail("ARTEFACT_CHANGED")
         return files
+
+    def _entered(self, request: Resource) -> None:
+        """The cells of the request are in the ledger, whole. Raises as ``release`` says."""
+        told = request.status["check"].get("ledger")
+        if not told:
+            raise fail("LEDGER_MISSING")
+        for file in told["files"]:
+            self._places.ledger().verified(file["sha256"])
 
     def _record(self, request: Resource, files: dict[str, bytes]) -> dict[str, Any]:
         """What goes out beside the files: who decided what, on which grounds, from which sources."""

@@ -14,8 +14,13 @@ from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.check import check, declarations
 from sandbox.egress.context import RawTable
 from sandbox.egress.forms import Budget
+from sandbox.egress.ledger.room import Ledger
+from sandbox.egress.recompute import Script
+from sandbox.egress.recompute_run import Input
 
 _FILE = re.compile(r"[A-Za-z0-9_][\w.\-]{0,120}")
+_INPUT = re.compile(r"[a-z][a-z0-9_]{0,62}")  # as a job names them
+_KEY = (16, 64)  # bytes of the key that entities are numbered with (BLAKE2b takes 64 at most)
 _LIMITS = {f.name for f in fields(Budget)}
 
 
@@ -40,10 +45,44 @@ def _budget(limits: Mapping[str, Any]) -> Budget:
     return Budget(**limits)
 
 
-def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
-    """Check ``inputs/outputs`` against ``inputs/raw`` and ``inputs/history``.
+def _script(told: Any) -> Script | None:
+    """The SQL job, if the outputs are one's: its text, and its inputs as they were granted."""
+    if told is None:
+        return None
+    try:
+        inputs = [
+            Input(
+                str(item["name"]),
+                str(item["file"]),
+                tuple(str(column) for column in item["columns"]),
+                tuple(dict(row) for row in item.get("rows", ())),
+                dict(item["period"]) if item.get("period") else None,
+            )
+            for item in told["inputs"]
+        ]
+        if not all(_INPUT.fullmatch(one.name) for one in inputs):
+            raise ValueError("name")
+        return Script(str(told["text"]), tuple(inputs))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise fail("EGRESS_PARAMS", why="script") from None
 
-    Writes ``out/verdict.json`` (the report) and, unless rejected, ``out/canonical/<path>``. Returns
+
+def _ledger(told: Any, folder: Path, out: Path) -> Ledger:
+    try:
+        about = {str(key): str(value) for key, value in dict(told.get("about", {})).items()}
+        key = bytes.fromhex(told["key"])
+        if not _KEY[0] <= len(key) <= _KEY[1]:
+            raise ValueError("key")
+        return Ledger(key, folder if folder.is_dir() else None, out, about)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise fail("EGRESS_PARAMS", why="ledger") from None
+
+
+def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
+    """Check ``inputs/outputs`` against ``inputs/raw``, ``inputs/history`` and ``inputs/ledger``.
+
+    Writes ``out/verdict.json`` (the report) and, unless rejected, ``out/canonical/<path>`` and, where
+    ``params["ledger"]`` gives the key, ``out/ledger/``: the cells for later checks. Returns
     ``{"ok": True, "verdict": …}``. Raises ``EGRESS_PARAMS`` and what ``check.check`` raises.
     """
     try:
@@ -54,6 +93,7 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError, ValueError):
         raise fail("EGRESS_PARAMS", why="raws, policy, policy_id, recipient") from None
     history = inputs / "history"
+    ledger = _ledger(params["ledger"], inputs / "ledger", out / "ledger") if "ledger" in params else None
     report = check(
         [inputs / "outputs"],
         raws,
@@ -64,6 +104,8 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
         out / "canonical",
         recipient,
         _budget(params.get("limits", {})),
+        ledger=ledger,
+        script=_script(params.get("script")),
     )
     body = report.as_json()
     (out / "verdict.json").write_text(json.dumps(body, ensure_ascii=False, sort_keys=True), "utf-8")

@@ -34,6 +34,18 @@ define(
         "检查有硬性发现（{rules}），任何人不得放行。",
         "The check has hard findings ({rules}); nobody can let this out.",
     ),
+    CAPACITY_UNKNOWN=(
+        "检查没有给出信息容量，不能出域；请重新检查。",
+        "The check states no capacity: it cannot leave; check it anew.",
+    ),
+    LEDGER_MISSING=(
+        "检查没有留下台账记录，不能出域；请重新检查。",
+        "The check left no record for the release ledger: it cannot leave; check it anew.",
+    ),
+    LEDGER_STALE=(
+        "检查之后又有 {count} 项成果计入台账，须重新比对。",
+        "{count} more releases count since the check: it must be compared with them first.",
+    ),
     UNCHECKED=("还没有检查结论，不能决定。", "There is no check verdict yet; it cannot be decided."),
     ARTEFACT_CHANGED=(
         "待放行的内容与审核的内容哈希不同，已停止。",

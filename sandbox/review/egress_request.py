@@ -23,6 +23,8 @@ from sandbox.core.records import appended, limited, need, signed
 from sandbox.core.resource import Resource
 from sandbox.egress.messages import RULES
 from sandbox.review import codes  # noqa: F401
+from sandbox.review.capacity import budgeted, charge, within_capacity
+from sandbox.review.ledger import ledger_current
 from sandbox.review.request_spec import (
     Approval,
     CheckResult,
@@ -182,7 +184,10 @@ def deciders(case: Case) -> dict[str, Any]:
 
 def check_result(case: Case) -> dict[str, Any]:
     """Record: the check, as it came out of the container."""
-    return {"check": signed(case)}
+    told = signed(case)
+    if told["capacity"] is not None:
+        told["capacity"] |= budgeted(case)
+    return {"check": told}
 
 
 def verdict(case: Case) -> dict[str, Any]:
@@ -302,7 +307,7 @@ def token_end(policy: Policy, now: datetime) -> datetime:
 REVIEWER = frozenset({Role.REVIEWER})
 HELD = ("held_cross_border", "human_review")
 JUDGE = (authoriser_reviews, independent)
-EXIT = (checked, verdicts_complete, product_registered, agreement_active, sources_open)
+EXIT = (checked, verdicts_complete, within_capacity, product_registered, agreement_active, sources_open)
 CLOCK = "review.product_wd"
 
 # fmt: off
@@ -315,9 +320,11 @@ TRANSITIONS = (
     Transition("object", ("auto_check",), "auto_rejected", MACHINE, "检查不通过", "object", "GZ 二(五)",
                payload=CheckResult, record=check_result),
     Transition("hold", ("auto_check",), "held_cross_border", MACHINE, "涉出境，暂扣", "hold cross-border",
-               "GD 26(五)", payload=CheckResult, record=check_result, keeps_clock=True),
+               "GD 26(五)", payload=CheckResult, guards=(ledger_current,), record=check_result,
+               keeps_clock=True),
     Transition("forward", ("auto_check",), "human_review", MACHINE, "转人工评审", "forward to review",
-               "GD 26; GZ 二(四)", payload=CheckResult, record=check_result, keeps_clock=True),
+               "GD 26; GZ 二(四)", payload=CheckResult, guards=(ledger_current,), record=check_result,
+               keeps_clock=True),
     Transition("clear", ("held_cross_border",), "human_review", REVIEWER, "附程序结果，转评审",
                "clear with procedure", "GD 26(五)", payload=Clearance, guards=JUDGE, keeps_clock=True),
     Transition("give_verdict", ("human_review",), "human_review", REVIEWER, "给出结论", "give verdict",
@@ -325,7 +332,7 @@ TRANSITIONS = (
                record=verdict, keeps_clock=True),
     Transition("approve", ("human_review",), "approved", REVIEWER, "批准", "approve",
                "GD 26; CN (十二); CD 17(三)", payload=Approval,
-               guards=(*JUDGE, checked, verdicts_complete, sources_open), record=decision,
+               guards=(*JUDGE, checked, verdicts_complete, within_capacity, sources_open), record=decision,
                effects=(draft_product,)),
     Transition("return", HELD, "returned", REVIEWER, "退回修改", "return",
                "default: a mendable request is mended and proposed anew", payload=Fixes, guards=JUDGE),
@@ -334,7 +341,7 @@ TRANSITIONS = (
     Transition("prepare", ("approved",), "releasing", MACHINE, "准备放行", "prepare release",
                "GD 27; GZ 三(四)", guards=EXIT),
     Transition("release", ("releasing",), "released", MACHINE, "放行", "release", "GD 27; GZ 三(四)",
-               payload=Released, guards=EXIT, record=release),
+               payload=Released, guards=EXIT, record=release, effects=(charge,)),
     Transition("download", ("released",), "released", OPERATING, "领取", "download", "GZ 三(四)",
                payload=Download, guards=(token_holds, agreement_active, product_registered, sources_open),
                record=download),

@@ -23,6 +23,37 @@ class EgressSpec(Model):
     high_risk: bool = False
 
 
+class LedgerFile(Model):
+    """A file of the release ledger, kept by its hash."""
+
+    path: str = Bound(pattern=r"^(cells|universe-[0-9a-f]{32})\.parquet$")
+    sha256: str = Bound(pattern=r"^[0-9a-f]{64}$")
+    bytes: int = Bound(ge=0, lt=1 << 50)
+
+
+class LedgerRecord(Model):
+    """The cells of a request for the ledger, and the requests whose cells they were compared with."""
+
+    files: tuple[LedgerFile, ...] = Bound(min_length=1)
+    seen: tuple[str, ...] = ()
+
+
+class FileCapacity(Model):
+    """Of one file: bits at most, its tables, and how many of them the checker recomputed."""
+
+    path: str
+    bits: int = Bound(ge=0, lt=1 << 53)
+    tables: int = Bound(default=0, ge=0)
+    recomputed: int = Bound(default=0, ge=0)
+
+
+class Capacity(Model):
+    """How many bits could be hidden in what is to leave, at most."""
+
+    bits: int = Bound(ge=0, lt=1 << 53)
+    files: tuple[FileCapacity, ...] = ()
+
+
 class CheckResult(Model):
     """What the checker said of the staged files, and the canonical files it wrote."""
 
@@ -36,6 +67,8 @@ class CheckResult(Model):
     clauses: tuple[str, ...] = ()
     isolation: dict[str, Any] = Bound(default_factory=dict)
     error: str | None = None
+    ledger: LedgerRecord | None = None
+    capacity: Capacity | None = None
 
 
 class PointAnswer(Model):

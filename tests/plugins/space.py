@@ -30,6 +30,7 @@ from sandbox.control.space import ADMIN, Settings, Space
 from sandbox.core.actor import SYSTEM, Actor, Role
 from sandbox.core.resource import Entry, Resource
 from sandbox.policy.load import load_profile
+from sandbox.review.ledger import counted
 from tests.plugins.vault import MASTER, copy_vault, folder_of
 
 START = datetime(2026, 9, 21, 2, 0, tzinfo=UTC)  # a Monday, ten in the morning in China, before the holidays
@@ -452,12 +453,20 @@ class Scene:
     def check(
         self, id: str, verdict: str = "no_objection", *found: dict[str, Any], **over: Any
     ) -> dict[str, Any]:
-        """A check's result; the canonical file is really in the review room."""
+        """A check's result; the canonical file is really in the review room, the cells in the ledger."""
         request = self.get("egress-request", id)
         review = self.space.places.blobs(request.labels["agreement"], request.labels["scenario"], "review")
         sha256, size = review.take(iter([OUTPUT.encode()]))
+        cells, length = self.space.places.ledger().take(iter([id.encode()]))
+        entries = self.get("job", request.spec["job"]).status["lineage"]["entries"]
+        with self.store.read() as reader:
+            seen = [one.id for one in counted(reader, entries, id)]
         return {
             "verdict": verdict,
+            "ledger": {
+                "files": [{"path": "cells.parquet", "sha256": cells, "bytes": length}],
+                "seen": seen,
+            },
             "findings": found,
             "files": [{"path": "out.csv"}],
             "canonical": [{"path": "out.csv", "sha256": sha256, "bytes": size}],

@@ -763,6 +763,27 @@ def checker_crashed(s: Scene) -> Attempt:
     return act(s, "reviewer", "egress-request", "eg-a", "give_verdict", s.verdict())
 
 
+def _forwards(code: str, event: str, **over: Any) -> None:
+    @case("egress-request", "ledger_current", code)
+    def forwards(s: Scene) -> Attempt:
+        s.job()
+        s.job("job-b")
+        in_review_of(s, "eg-b", "job-b")
+        s.request(until="auto_check")
+        return act(s, "system", "egress-request", "eg-a", event, {**s.check("eg-a"), **over})
+
+
+def in_review_of(s: Scene, id: str, job: str) -> None:
+    s.request(id, until="human_review", job=job)
+
+
+_unseen = {"files": [{"path": "cells.parquet", "sha256": "0" * 64, "bytes": 1}], "seen": []}
+_forwards("LEDGER_MISSING", "forward", ledger=None)
+_forwards("LEDGER_MISSING", "hold", ledger=None)
+_forwards("LEDGER_STALE", "forward", ledger=_unseen)
+_forwards("LEDGER_STALE", "hold", ledger=_unseen)
+
+
 def _verdict(code: str, **over: Any) -> None:
     @case("egress-request", "all_points", code)
     def verdict(s: Scene) -> Attempt:

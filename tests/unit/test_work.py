@@ -55,14 +55,24 @@ def told(**over: Any) -> dict[str, Any]:
     """A verdict as the checker writes it."""
     canonical = [{"path": "out.csv", "sha256": SHA, "bytes": len(OUTPUT)}]
     body = {"verdict": "no_objection", "findings": [], "rules": [], "files": [], "canonical": canonical}
-    return {**body, "checker": "test/1", "seconds": 0.0, **over}
+    cells = {"path": "cells.parquet", "sha256": hashlib.sha256(b"cells").hexdigest(), "bytes": 5}
+    ledger = {"files": [cells], "seen": over.pop("seen", [])}
+    return {**body, "checker": "test/1", "seconds": 0.0, "ledger": ledger, **over}
 
 
 def check_room(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     (out / "canonical").mkdir()
     (out / "canonical" / "out.csv").write_bytes((inputs / "outputs" / "out.csv").read_bytes())
-    (out / "verdict.json").write_text(json.dumps(told()), encoding="utf-8")
+    seen = [path.name for path in (inputs / "ledger").iterdir()] if (inputs / "ledger").is_dir() else []
+    enter(out)
+    (out / "verdict.json").write_text(json.dumps(told(seen=seen)), encoding="utf-8")
     return {"ok": True}
+
+
+def enter(out: Path) -> None:
+    """The cells for the ledger, as the checker leaves them."""
+    (out / "ledger").mkdir()
+    (out / "ledger" / "cells.parquet").write_bytes(b"cells")
 
 
 ROOMS = {
@@ -171,7 +181,7 @@ def test_a_step_of_what_needs_none_or_is_not_there_does_nothing(yard: Yard) -> N
     assert yard.scene.everything() == before
 
 
-def test_earlier_releases_of_the_same_resource_are_the_checks_history(yard: Yard) -> None:
+def test_earlier_releases_of_the_same_resource_are_given_to_the_check(yard: Yard) -> None:
     yard.job()
     yard.scene.request()
     yard.scene.create(
@@ -181,12 +191,12 @@ def test_earlier_releases_of_the_same_resource_are_the_checks_history(yard: Yard
     seen: list[str] = []
 
     def room(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
-        seen.extend(str(path.relative_to(inputs)) for path in (inputs / "history").rglob("*.csv"))
+        seen.extend(str(path.relative_to(inputs)) for path in (inputs / "ledger").rglob("*.parquet"))
         return check_room(params, inputs, out)
 
     yard.executor.rooms[TaskKind.CHECK] = room
     yard.request("eg-b", "job-b")
-    assert seen == ["history/eg-a/out.csv"]
+    assert seen == ["ledger/eg-a/cells.parquet"]
 
 
 # --- supply

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sandbox.control import reports
 from sandbox.control.checking import check_task
 from sandbox.control.means import Means
+from sandbox.core.errors import Conflict
 from sandbox.core.resource import Resource
 
 
@@ -27,14 +28,23 @@ def check(means: Means, request: Resource) -> bool:
                 sha256, size = review.put(outcome.files / "canonical" / file["path"])
                 if (sha256, size) != (file["sha256"], file["bytes"]):
                     raise OSError("canonical file is not what the verdict says")
+            for file in result["ledger"]["files"]:
+                sha256, size = means.places.ledger().put(outcome.files / "ledger" / file["path"])
+                if (sha256, size) != (file["sha256"], file["bytes"]):
+                    raise OSError("ledger file is not what the verdict says")
         except OSError:
             result = reports.no_verdict("CANONICAL_MISMATCH", outcome)
     if result["verdict"] == "reject":
         means.act(request, "object", result)
-    elif request.spec["recipient_region"] != "CN" or _foreign(means, request):
-        means.act(request, "hold", result)
-    else:
-        means.act(request, "forward", result)
+        return True
+    foreign = request.spec["recipient_region"] != "CN" or _foreign(means, request)
+    try:
+        means.act(request, "hold" if foreign else "forward", result)
+    except Conflict as error:
+        if error.code != "LEDGER_STALE":
+            raise
+        means.executor.discard(task.id)  # another request came to count meanwhile: compared anew
+        means.places.forget(task.id)
     return True
 
 
