@@ -35,6 +35,24 @@ def json(document: Document, ordered: bool) -> bytes:
     return (dump(tidy(document.body, ordered)) + "\n").encode()
 
 
+def _records(value: Any, key: str = "") -> Any:
+    """Chart data with records sorted; what is drawn in order stays in order."""
+    if isinstance(value, dict):
+        return {name: _records(child, name) for name, child in value.items()}
+    if isinstance(value, list):
+        items = [_records(child) for child in value]
+        return (
+            sorted(items, key=dump) if key == "values" and all(isinstance(i, dict) for i in items) else items
+        )
+    return value
+
+
+def chart(document: Document, ordered: bool) -> bytes:
+    """A chart specification as its reader rebuilt it."""
+    spec = tidy(document.body, True)
+    return (dump(spec if ordered else _records(spec)) + "\n").encode()
+
+
 def jsonl(document: Document, ordered: bool) -> bytes:
     """A file of one JSON value a line."""
     lines = [dump(tidy(value, ordered)) for value in document.body]

@@ -10,6 +10,7 @@ import polars as pl
 
 from sandbox.egress.clean import clean_text
 from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
+from sandbox.egress.readers import chart
 from sandbox.egress.readers.text import decode
 from sandbox.egress.readers.typing import table
 
@@ -59,12 +60,13 @@ def _text(value: Any) -> str | None:
     return json.dumps(value)
 
 
-def _depth(value: Any, left: int) -> None:
+def depth(value: Any, left: int) -> None:
+    """Raises ``Unreadable`` (nested) for more levels than ``left``."""
     if left < 0:
         raise Unreadable("nested")
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:
-        _depth(child, left - 1)
+        depth(child, left - 1)
 
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
@@ -161,18 +163,27 @@ def _walk(document: Document, value: Any, path: str, budget: Budget) -> None:
         document.pieces.append(Piece(path or "/", _text(value) or ""))
 
 
-def read(document: Document, data: bytes, budget: Budget) -> None:
-    """Fill ``document`` with tables and pieces. Raises ``Unreadable``."""
-    value = parse(decode(data))
-    _depth(value, budget.depth)
+def lay_open(document: Document, value: Any, budget: Budget) -> Any:
+    """Add the tables and pieces of ``value`` to ``document``; gives it back as the body."""
     _walk(document, value, "", budget)
-    document.body = value
+    return value
+
+
+def read(document: Document, data: bytes, budget: Budget) -> None:
+    """Fill ``document`` with tables and pieces; a chart specification becomes one. Raises ``Unreadable``."""
+    value = parse(decode(data))
+    depth(value, budget.depth)
+    if chart.kind(value):
+        document.form = "chart"
+        document.body = chart.lay_open(document, value, budget)
+    else:
+        document.body = lay_open(document, value, budget)
 
 
 def read_lines(document: Document, data: bytes, budget: Budget) -> None:
     """The same for one value a line."""
     values = [parse(line) for line in decode(data).split("\n") if line.strip()]
-    _depth(values, budget.depth)
+    depth(values, budget.depth)
     if not values:
         raise Unreadable("empty")
     _walk(document, values, "", budget)

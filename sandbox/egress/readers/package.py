@@ -48,6 +48,11 @@ _PLAIN = re.compile(
 )
 
 
+def closed(text: str) -> bool:
+    """Whether ``text`` is a word, a short number or another thing that says nothing."""
+    return _PLAIN.fullmatch(text) is not None
+
+
 def tree(data: bytes) -> etree._Element:
     """One XML part. No entity is resolved and nothing is loaded. Raises ``Unreadable``."""
     parser = etree.XMLParser(
