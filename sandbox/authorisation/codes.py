@@ -57,6 +57,12 @@ define(
 )
 define(
     Conflict,
+    CAPACITY_SPENT=(
+        "本次出域至多可夹带 {bits} 位，场景 {scenario} 已用 {spent} 位，超出预算 {budget} 位；"
+        "请减少无法重算的内容，或另行申请场景。",
+        "This release could carry up to {bits} bits; scenario {scenario} has spent {spent} of {budget}. "
+        "Put out less that cannot be recomputed, or apply for another scenario.",
+    ),
     SOD_MANAGE_OPERATE=(
         "管理方与运营方必须分离：{a} 与 {b} 不得兼任或关联。",
         "The managing and the operating side must be apart: {a} and {b} may not coincide or be affiliated.",

@@ -20,6 +20,7 @@ from sandbox.authorisation.assessment import (
     authorising_side,
     deciding_side,
 )
+from sandbox.authorisation.capacity import capacity_left, charged
 from sandbox.authorisation.grant import (
     amended,
     contracted,
@@ -40,6 +41,7 @@ from sandbox.authorisation.scenario_spec import (
     Amendment,
     Assessment,
     Cause,
+    Charge,
     Contract,
     Debit,
     FormCheck,
@@ -165,6 +167,12 @@ TRANSITIONS = (
     Transition("debit", ("amending",), "amending", MACHINE, "核减次数", "debit",
                "GD 24: meanwhile the old grant stays as it was", payload=Debit, record=debited,
                keeps_clock=True),
+    *(
+        Transition("charge", (state,), state, MACHINE, "核减信息容量", "charge capacity",
+                   "default: what could be hidden in releases is bounded a scenario", payload=Charge,
+                   guards=(capacity_left,), record=charged, keeps_clock=True)
+        for state in (*LIVE, "suspended", "revoked", "expired")
+    ),
     Transition("suspend", LIVE, "suspended", MACHINE, "暂停", "suspend", "CD 34, 26", payload=Cause),
     Transition("resume", ("suspended",), "granted", MACHINE, "恢复", "resume", "CD 34", payload=Cause,
                clock=term_end),

@@ -112,6 +112,13 @@ class Debit(Model):
     job: str
 
 
+class Charge(Model):
+    """What one release could have carried unseen, in bits."""
+
+    request: str
+    bits: int = Bound(ge=0, lt=1 << 53)
+
+
 def user_of(scenario: Resource) -> str:
     """The organisation that uses the grant."""
     return str(scenario.spec["developer"] or scenario.organisation)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sandbox.control.door import Sight
 from sandbox.control.means import Means
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import Input, Task, TaskKind
@@ -117,7 +118,7 @@ def _product_roles(means: Means, product: Resource) -> dict[str, Any]:
 def _ledger(means: Means, request: Resource, job: Resource) -> dict[str, Path]:
     """The cells of every release that counts, made from any of the same resources (R-144)."""
     with means.control.store.read() as reader:
-        found = counted(reader, job.status["lineage"]["entries"], request.id)
+        found = counted(Sight(reader), job.status["lineage"]["entries"], request.id)
     kept = means.places.ledger()
     return {
         f"{one.id}/{file['path']}": kept.verified(file["sha256"])

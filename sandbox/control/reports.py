@@ -218,6 +218,8 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
     paths = [file["path"] for file in canonical]
     if len(findings) > MOST_FINDINGS or len(set(paths)) != len(paths) or not set(paths) <= set(staged):
         return no_verdict("VERDICT_UNREADABLE", outcome)
+    if result["verdict"] != "reject" and result["capacity"] is None:
+        return no_verdict("VERDICT_UNREADABLE", outcome)
     severities = {found["severity"] for found in findings}
     if (result["verdict"] == "reject") != ("hard" in severities):
         return no_verdict("VERDICT_INCOHERENT", outcome)

@@ -24,7 +24,7 @@ from sandbox.egress.rawdata import RawIndex
 from sandbox.egress.recompute_expr import Unrecognised
 from sandbox.egress.recompute_facts import DIGITS, PRECISION_BITS, own
 from sandbox.egress.recompute_plan import Cells, Given, outputs
-from sandbox.egress.recompute_run import Input, Planned, Result, view_sql
+from sandbox.egress.recompute_run import Input, Planned, Result, raw_of, view_sql
 from sandbox.egress.shape import Shape, as_numbers, texts_of
 
 FORMS = ("csv", "parquet", "json", "jsonl")  # whose writer takes its cells from the table
@@ -104,12 +104,9 @@ def _by_statement(context: Context, script: Script, wanted: Sequence[tuple[Docum
 
 
 def _plans(context: Context, script: Script) -> dict[str, Callable[[], Cells]]:
-    indexes = {index.name: index for index in context.indexes}
     given = []
     for one in script.inputs:
-        index = indexes.get(one.raw)
-        if index is None:
-            raise Unrecognised("lineage")
+        index = raw_of(one, context.indexes)
         context.engine.rows(f"CREATE OR REPLACE VIEW job_{one.name} AS {view_sql(one, index)}")
         hidden = {*index.identifiers, *([index.entity] if index.entity else [])}
         given.append(Given(one.name, one.columns, frozenset(hidden)))

@@ -25,7 +25,8 @@ _OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in"})
 
 @dataclass(frozen=True)
 class Input:
-    """A table as the job saw it: raw table ``raw`` by name, the granted columns, rows and period."""
+    """A table as the job saw it: ``raw`` is the name or the file of a raw table, then the granted columns, rows
+    and period."""
 
     name: str
     raw: str
@@ -46,6 +47,14 @@ class Result:
     dims: tuple[str, ...]
     raw_of: tuple[str, ...]
     counted: tuple[int, ...]  # which aggregates are counts of a part
+
+
+def raw_of(given: Input, indexes: Sequence[RawIndex]) -> RawIndex:
+    """The raw table of an input. Raises ``Unrecognised`` when there is not exactly one."""
+    fits = [index for index in indexes if given.raw in (index.name, index.path.name)]
+    if len(fits) != 1:
+        raise Unrecognised("lineage")
+    return fits[0]
 
 
 def _text(value: object) -> str:
@@ -100,8 +109,7 @@ class Planned:
         self, number: int, cells: Cells, inputs: Mapping[str, Input], indexes: Sequence[RawIndex]
     ) -> None:
         self.cells, self.name = cells, f"plan_{number}"
-        by_name = {index.name: index for index in indexes}
-        self.of = {number: by_name[inputs[name.lower()].raw] for number, name in cells.rows.sources}
+        self.of = {n: raw_of(inputs[name.lower()], indexes) for n, name in cells.rows.sources}
         self.engine: Engine = indexes[0].engine
         named = [*self._named(cells.rows.where), *self._named(_parts(cells.pool))]
         free = [number for number in self.of if number not in cells.rows.nullable]

@@ -28,9 +28,9 @@ def counted(world: World, entries: Iterable[str], but: str) -> list[Resource]:
     found = []
     for request in world.find("egress-request", state=(*MAY_LEAVE, "recalled")):
         job = world.get("job", request.spec["job"])
-        if request.id != but and stays(request) and job is not None:
-            if wanted & set(job.status["lineage"]["entries"]):
-                found.append(request)
+        used = set(job.status["lineage"]["entries"]) if job else set()
+        if request.id != but and stays(request) and wanted & used:
+            found.append(request)
     return found
 
 

@@ -195,6 +195,7 @@ def test_missing_clauses_are_named_and_the_check_is_bound_by_those_there(
             "canonical": [{**canonical, "bytes": len(OUTPUT)}],
             "checker": "test/1",
             "seconds": 0.1,
+            "capacity": {"bits": 40},
         }
         (files / "verdict.json").write_text(json.dumps(verdict))
         return {"ok": True}

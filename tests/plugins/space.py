@@ -472,6 +472,7 @@ class Scene:
             "canonical": [{"path": "out.csv", "sha256": sha256, "bytes": size}],
             "checker": "test/1",
             "seconds": 0.5,
+            "capacity": {"bits": 40, "files": [{"path": "out.csv", "bits": 40}]},
             **over,
         }
 

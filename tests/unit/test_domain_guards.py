@@ -717,6 +717,27 @@ def approves_the_forbidden(s: Scene) -> Attempt:
     return act(s, "reviewer", "egress-request", "eg-a", "approve", {})
 
 
+@case("egress-request", "within_capacity", "CAPACITY_SPENT")
+def approves_beyond_the_budget(s: Scene) -> Attempt:
+    in_review(s, "two_verdicts")
+    s.act("system", "scenario", "sc-a", "charge", {"request": "eg-b", "bits": 999_961})
+    return act(s, "reviewer", "egress-request", "eg-a", "approve", {})
+
+
+@case("egress-request", "within_capacity", "CAPACITY_UNKNOWN")
+def approves_what_was_not_measured(s: Scene) -> Attempt:
+    in_review(s, "auto_check")
+    s.act("system", "egress-request", "eg-a", "forward", s.check("eg-a", capacity=None))
+    for who, which in (("reviewer", "security"), ("reviewer-two", "business_conformity")):
+        s.act(who, "egress-request", "eg-a", "give_verdict", s.verdict(which))
+    return act(s, "reviewer", "egress-request", "eg-a", "approve", {})
+
+
+@case("scenario", "capacity_left", "CAPACITY_SPENT")
+def charges_beyond_the_budget(s: Scene) -> Attempt:
+    return act(s, "system", "scenario", "sc-a", "charge", {"request": "eg-b", "bits": 1_000_001})
+
+
 @case("egress-request", "authoriser_reviews", "NOT_AUTHORISER")
 def another_authority_reviews(s: Scene) -> Attempt:
     in_review(s)

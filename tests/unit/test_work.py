@@ -57,7 +57,7 @@ def told(**over: Any) -> dict[str, Any]:
     body = {"verdict": "no_objection", "findings": [], "rules": [], "files": [], "canonical": canonical}
     cells = {"path": "cells.parquet", "sha256": hashlib.sha256(b"cells").hexdigest(), "bytes": 5}
     ledger = {"files": [cells], "seen": over.pop("seen", [])}
-    return {**body, "checker": "test/1", "seconds": 0.0, "ledger": ledger, **over}
+    return {**body, "checker": "test/1", "seconds": 0.0, "ledger": ledger, "capacity": {"bits": 40}, **over}
 
 
 def check_room(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
@@ -494,6 +494,8 @@ def link(out: Path) -> None:
         (text("[" * 100_000), "VERDICT_UNREADABLE"),
         (text(" " * ((16 << 20) + 1)), "VERDICT_UNREADABLE"),
         (checker(link), "VERDICT_UNREADABLE"),
+        (verdict(capacity=None), "VERDICT_UNREADABLE"),
+        (verdict(capacity={"bits": -1}), "VERDICT_UNREADABLE"),
         (verdict(verdict="pass"), "VERDICT_UNREADABLE"),
         (verdict(verdict=["no_objection"]), "VERDICT_UNREADABLE"),
         (verdict(findings=[{"rule": "X"}]), "VERDICT_UNREADABLE"),

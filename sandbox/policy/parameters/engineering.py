@@ -38,6 +38,8 @@ ROWS: tuple[Parameter, ...] = (
               "每实体独立统计量：搁置线", "independent statistics an entity: held from"),
     Parameter("egress.ledger_rate_max", "", "R-144", Share, "", Order.LOWER,
               "每实体独立统计量：上限", "independent statistics an entity: refused above"),
+    Parameter("egress.capacity_bits_per_scenario", "", "R-141", Positive, "bits", Order.LOWER,
+              "每场景未能重算内容的信息容量", "capacity of what cannot be recomputed, a scenario"),
     Parameter("egress.formats", "", "R-139", list[Format], "", Order.SUBSET,
               "允许的出域格式", "formats that may leave"),
     Parameter("dp.epsilon_total", "Q-06", "R-134", Amount, "", Order.LOWER,
