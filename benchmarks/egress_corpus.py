@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+# One thread a worker: workers are processes, and polars' own pool would only contend with theirs.
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 from tests.attack.corpus import HELD_OUT, PUBLIC
 from tests.attack.corpus.benign import BENIGN, select_benign
@@ -64,7 +66,7 @@ def _died(case: str) -> Result:
 
 
 def run_all(
-    kind: str, cases: Sequence[str], jobs: int, folder: Path, tell: Callable[[int], None]
+    kind: str, cases: Sequence[str], jobs: int, folder: Path, tell: Callable[[Result], None]
 ) -> list[Result]:
     """Every case in worker processes. A case that kills its process is run once more alone, then counted as
     ``crash``: in the container that is a rejection, here it is shown apart."""
@@ -78,7 +80,7 @@ def run_all(
             try:
                 for done in as_completed(futures):
                     found[futures[done]] = done.result()
-                    tell(len(found))
+                    tell(found[futures[done]])
             except BrokenProcessPool:
                 pool.shutdown(cancel_futures=True)
         waiting = [case for case in waiting if case not in found]
@@ -125,7 +127,7 @@ def by_family(results: Sequence[Result], doses: Sequence[str]) -> Iterator[str]:
 
 
 def by_technique(results: Sequence[Result]) -> Iterator[str]:
-    """Techniques that are missed somewhere, or held where a rejection is asked, with their least safe dose."""
+    """Techniques that are missed somewhere, or held where a rejection is asked, with the least safe dose."""
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         groups[_name(result.case)].append(result)
@@ -162,7 +164,8 @@ def alarms(results: Sequence[Result]) -> Iterator[str]:
     for word, asked in (("reject", "≤ 1 %"), ("hold", "≤ 5 %")):
         hits = sum(r.outcome == word for r in results)
         low, high = wilson(hits, len(results))
-        yield f"\n{word} on benign: {hits} of {len(results)} = {100 * hits / max(1, len(results)):.1f} % (Wilson 95 %: {100 * low:.1f}–{100 * high:.1f} %), asked {asked}"
+        share = f"{hits} of {len(results)} = {100 * hits / max(1, len(results)):.1f} %"
+        yield f"\n{word} on benign: {share} (Wilson 95 %: {100 * low:.1f}–{100 * high:.1f} %), asked {asked}"
 
 
 def missed(results: Iterable[Result]) -> Iterator[str]:
@@ -209,10 +212,16 @@ def one(case: str) -> None:
         print(f"asked: {asked}; files are in {kept}")
 
 
-def _progress(total: int, word: str) -> Callable[[int], None]:
-    started = time.monotonic()
+def _progress(total: int, word: str, log: Path | None) -> Callable[[Result], None]:
+    """Counts on standard error; every result is a line of ``log`` at once, so that a run may be cut short."""
+    started, done = time.monotonic(), 0
 
-    def tell(done: int) -> None:
+    def tell(result: Result) -> None:
+        nonlocal done
+        done += 1
+        if log:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(vars(result), ensure_ascii=False) + "\n")
         if done % 50 == 0 or done == total:
             print(f"{word}: {done}/{total}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
@@ -228,6 +237,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="held-out")
     parser.add_argument("--jobs", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--only", default="", help="techniques that begin with one of these, comma separated")
+    parser.add_argument("--doses", default=",".join(DOSES))
     parser.add_argument("--benign", type=int, default=6, help="outputs a kind; 0: none")
     parser.add_argument("--case", default="")
     parser.add_argument("--missed", type=Path)
@@ -239,13 +249,16 @@ def main() -> None:
     seeds = _seeds(asked.seeds)
     forms = list(policy()[0]["egress.formats"]) + (["pdf"] if "pdf" in policy()[0]["egress.formats"] else [])
     only = [word for word in asked.only.split(",") if word]
-    attacks = list(select(seeds, asked.per_family, forms, only))
+    doses = asked.doses.split(",")
+    attacks = [c for c in select(seeds, asked.per_family, forms, only) if _dose(c) in doses]
     outputs = list(select_benign(seeds, asked.benign, forms)) if not only or "benign" in only else []
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        results = run_all("attack", attacks, asked.jobs, folder, _progress(len(attacks), "attacks"))
-        benign = run_all("benign", outputs, asked.jobs, folder, _progress(len(outputs), "benign"))
+        results = run_all(
+            "attack", attacks, asked.jobs, folder, _progress(len(attacks), "attacks", asked.json)
+        )
+        benign = run_all("benign", outputs, asked.jobs, folder, _progress(len(outputs), "benign", asked.json))
     report(results, benign, asked, time.monotonic() - started)
 
 
@@ -261,7 +274,8 @@ def report(results: Sequence[Result], benign: Sequence[Result], asked: Any, seco
         tied = sum(r.carrier not in ("", "no_objection") for r in results)
         fair = [r for r in results if r.carrier in ("", "no_objection")]
         lines.append(
-            f"carriers stopped without a payload: {tied} of {sum(r.carrier != '' for r in results)}; stopped on the others: {_share(fair)} %"
+            f"carriers stopped without a payload: {tied} of {sum(r.carrier != '' for r in results)}; "
+            f"stopped on the others: {_share(fair)} %"
         )
         lines.append(
             f"held where a rejection is asked: {sum(r.outcome == 'hold' and r.hard for r in results)}"
@@ -272,8 +286,9 @@ def report(results: Sequence[Result], benign: Sequence[Result], asked: Any, seco
     times = sorted(r.seconds for r in every)
     if times:
         lines.append(
-            f"\nseconds a check: median {times[len(times) // 2]:.2f}, p95 {times[int(len(times) * 0.95)]:.2f}, "
-            f"max {times[-1]:.2f}; peak memory {max(r.peak for r in every) / 2**20:.0f} MiB; whole run {seconds:.0f} s"
+            f"\nseconds a check: median {times[len(times) // 2]:.2f}, "
+            f"p95 {times[int(len(times) * 0.95)]:.2f}, max {times[-1]:.2f}; "
+            f"peak memory {max(r.peak for r in every) / 2**20:.0f} MiB; whole run {seconds:.0f} s"
         )
     lost = list(missed(results))
     print("\n".join(lines))
@@ -290,9 +305,6 @@ def report(results: Sequence[Result], benign: Sequence[Result], asked: Any, seco
             ),
         ]
         asked.missed.write_text("\n".join(text) + "\n", encoding="utf-8")
-    if asked.json:
-        rows = [json.dumps(vars(r), ensure_ascii=False) for r in every]
-        asked.json.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

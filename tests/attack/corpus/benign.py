@@ -1,7 +1,8 @@
 """Honest outputs, built as statistical offices and analysts build them: what a checker must not disturb.
 
-Each keeps the rules that the policy states: cells of at least the threshold of distinct entities, complementary
-suppression whose intervals are proved wide, no extremes, no identifiers, magnitudes without dominance.
+Each keeps the rules that the policy states: cells of at least the threshold of distinct entities,
+complementary suppression whose intervals are proved wide, no extremes, no identifiers, magnitudes without
+dominance.
 """
 
 from __future__ import annotations
@@ -132,11 +133,10 @@ def _shares(draw: Draw) -> Output:
 def _margins(draw: Draw) -> Output:
     """A cross table with its margins, all cells large, of entities counted once."""
     where = draw.world
-    keys = some_labels(draw, 2)
     flat = where.frame.unique(where.entity, keep="first", maintain_order=True)
-    own = [k for k in keys if where.frame.group_by(where.entity).agg(pl.col(k).n_unique())[k].max() == 1]
-    keys = own if len(own) == 2 else [c for c in whole_labels(where) if where.frame.group_by(where.entity).agg(pl.col(c).n_unique())[c].max() == 1][:2]  # fmt: skip
-    a, b = keys
+    spread = where.frame.group_by(where.entity).agg(pl.col(c).n_unique() for c in whole_labels(where))
+    own = [c for c in whole_labels(where) if spread[c].max() == 1]  # those that a person has once
+    a, b = (own[int(i)] for i in draw.rng.choice(len(own), size=2, replace=False))
     wide = flat.pivot(on=b, index=a, values=where.entity, aggregate_function="len").fill_null(0).sort(a)
     heads = [c for c in wide.columns if c != a]
     wide = wide.with_columns(pl.col(c).cast(pl.Int64) for c in heads)
@@ -354,13 +354,11 @@ def _report(draw: Draw) -> Output:
     table = cells(draw, keys).rename({"n": count_name(draw)})
     top = table.sort(table.columns[1], descending=True).row(0)
     text = draw.pick(
-        f"其中{top[0]}最多，为 {top[1]}。", "各组均不少于公布门限，少于门限的不予公布。", "数据截至 2025 年底，四舍五入到整数。"
+        f"其中{top[0]}最多，为 {top[1]}。", "各组均不少于公布门限，少于门限的不予公布。",
+        "数据截至 2025 年底，四舍五入到整数。",
     )  # fmt: skip
-    return Output(
-        {
-            "report.md": f"# {draw.pick('统计公报', '季度简报', '分析报告')}\n\n{text}\n\n{markdown(table)}\n注：按登记口径。\n"
-        }
-    )
+    title = draw.pick("统计公报", "季度简报", "分析报告")
+    return Output({"report.md": f"# {title}\n\n{text}\n\n{markdown(table)}\n注：按登记口径。\n"})
 
 
 @honest("summary", "json", "md")
@@ -396,7 +394,8 @@ def _log(draw: Draw) -> Output:
     where = draw.world
     lines = [
         f"read raw: {where.frame.height} rows, {where.frame.width} columns", "missing values dropped",
-        f"group by {', '.join(some_labels(draw, 2))}", f"cells below {where.least} suppressed", "wrote table.csv",
+        f"group by {', '.join(some_labels(draw, 2))}", f"cells below {where.least} suppressed",
+        "wrote table.csv",
         "git commit 3f2c1ab", "python 3.11.7, polars 2.1.0", "finished in 12.4 s",
     ]  # fmt: skip
     return Output({"run.md": "\n".join(lines[: int(draw.rng.integers(4, 9))]) + "\n"})

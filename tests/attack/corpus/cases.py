@@ -1,4 +1,4 @@
-"""Cases by id: ``family.technique:domain:dose:container:seed`` and back, and lists of them for a seed range."""
+"""Cases by id: ``family.technique:domain:dose:container:seed`` and back, and lists for a seed range."""
 
 from __future__ import annotations
 

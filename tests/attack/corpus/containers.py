@@ -76,7 +76,8 @@ def _html(frame: pl.DataFrame) -> bytes:
 
     body = "".join(line("td", row) for row in _texts(frame))
     table = f"<table>{line('th', frame.columns)}{body}</table>"
-    return f'<!DOCTYPE html><html><head><meta charset="utf-8"><title>结果</title></head><body>{table}</body></html>'.encode()
+    head = '<head><meta charset="utf-8"><title>结果</title></head>'
+    return f"<!DOCTYPE html><html>{head}<body>{table}</body></html>".encode()
 
 
 def _ipynb(frame: pl.DataFrame) -> bytes:

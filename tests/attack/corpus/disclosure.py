@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from tests.attack.corpus.draw import Draw, Output, carriers
+from tests.attack.corpus.draw import Draw, Output, carrier
 from tests.attack.corpus.registry import rows, whole
 
 _SHARES = {"100%": 1.0, "10%": 0.1, "1%": 0.01, "0.1%": 0.001, "one": 0.0}
@@ -194,7 +194,8 @@ def _extremes(draw: Draw) -> Output:
     where = draw.world
     measure = draw.pick(where.heavy, where.number)
     ends = draw.pick(
-        [pl.col(measure).max().alias("max")], [pl.col(measure).min().alias("min"), pl.col(measure).max().alias("max")],
+        [pl.col(measure).max().alias("max")],
+        [pl.col(measure).min().alias("min"), pl.col(measure).max().alias("max")],
         [pl.col(measure).quantile(0.99, "higher").alias("p99")], [pl.col(measure).min().alias("lowest")],
         [pl.col(measure).drop_nulls().sort(descending=True).get(1).alias("second")],
     )  # fmt: skip
@@ -415,9 +416,7 @@ def _tracker(draw: Draw) -> Output:
 
 @whole("g68-averaged_noise", 68, hard=False, doses=("one",), containers=("csv",))
 def _averaged_noise(draw: Draw) -> Output:
-    where = draw.world
-    good, bad = _finest(draw)
-    base = bad.head(5)
+    base = _finest(draw)[1].head(5)
     history = {}
     for turn in range(6):
         noisy = base.with_columns(
@@ -471,7 +470,7 @@ def _collusion(draw: Draw) -> Output:
 def _many_tables(draw: Draw) -> Output:
     """A small cell in none of them, but the difference of honest tables and one that leaves a person out."""
     where = draw.world
-    files = {draw.file(f"t{i}"): t for i, t in enumerate(carriers(where, 60))}
+    files = {draw.file("t0"): carrier(where, 60)}
     left = _without(draw, 1)
     return Output(
         {

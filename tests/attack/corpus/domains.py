@@ -29,10 +29,10 @@ REGIONS = ("520102", "520103", "520111", "520112", "520113", "520115", "520121",
 class World:
     """One domain drawn from one seed.
 
-    ``frame`` is the raw table; ``entity`` its person (or enterprise) column, ``ids`` the columns that identify
-    alone, ``name`` the column of names, ``labels`` the categories that cells are formed by, ``date`` a date of
-    the entity or event, ``number`` a mild measure that no cell of many lets one person dominate, ``heavy`` a
-    skewed one, ``sensitive`` a sensitive category, ``text`` free text.
+    ``frame`` is the raw table; ``entity`` its person (or enterprise) column, ``ids`` the columns that
+    identify alone, ``name`` the column of names, ``labels`` the categories that cells are formed by, ``date``
+    a date of the entity or event, ``number`` a mild measure that no cell of many lets one person dominate,
+    ``heavy`` a skewed one, ``sensitive`` a sensitive category, ``text`` free text.
     """
 
     domain: str
@@ -62,7 +62,7 @@ class World:
         return (self.sensitive, self.heavy)
 
     def persons(self, rng: np.random.Generator, n: int) -> pl.DataFrame:
-        """``n`` rows of ``n`` different entities, drawn from those whose cells are all filled where possible."""
+        """``n`` rows of ``n`` different entities, drawn from those whose cells are all filled."""
         each = self._each()
         rows = rng.choice(each.height, size=min(n, each.height), replace=False)
         return each[rows.tolist()]
@@ -221,7 +221,8 @@ def _health(rng: np.random.Generator, seed: int) -> World:
             "id": ("id_no", "身份证号"), "name": ("patient_name", "姓名"), "phone": ("mobile", "手机"),
             "sex": ("sex", "性别"), "birth": ("birth_date", "出生日期"), "district": ("district", "居住区县"),
             "insurance": ("insurance", "医保类型"), "visited": ("visit_date", "就诊日期"),
-            "department": ("department", "科室"), "diagnosis": ("diagnosis", "诊断"), "days": ("los", "住院天数"),
+            "department": ("department", "科室"), "diagnosis": ("diagnosis", "诊断"),
+            "days": ("los", "住院天数"),
             "cost": ("cost", "费用"), "fee": ("drug_fee", "药费"), "note": ("note", "病历摘要"),
         },
     )  # fmt: skip
@@ -256,35 +257,46 @@ def _enterprise(rng: np.random.Generator, seed: int) -> World:
             "id": credit_codes(rng, n),
             "name": [
                 f"{d[:2]}{b}{i[:2]}{f}"
-                for d, b, i, f in zip(district, brands, industry, rng.choice(["公司", "厂", "中心"], n), strict=True)
+                for d, b, i, f in zip(
+                    district, brands, industry, rng.choice(["公司", "厂", "中心"], n), strict=True
+                )
             ],
             "person": names(rng, n),
             "phone": mobiles(rng, n),
             "district": district,
             "industry": industry,
             "form": _draw(rng, _some(rng, FORMS, 3, 4), n),
+            "scale": _draw(rng, ["大型", "中型", "小型", "微型"], n),
             "rating": _draw(rng, ["甲级", "乙级", "丙级"], n),
             "founded": founded,
             "staff": staff,
             "score": np.round(rng.normal(640, 55, n), 1),
             "revenue": revenue,
-            "scope": [f"主营{i}相关业务，兼营{j}服务。" for i, j in zip(industry, rng.permutation(industry), strict=True)],
+            "scope": [
+                f"主营{i}相关业务，兼营{j}服务。"
+                for i, j in zip(industry, rng.permutation(industry), strict=True)
+            ],
         }
     )  # fmt: skip
     c = _named(
         rng,
         {
-            "id": ("uscc", "统一社会信用代码"), "name": ("company", "企业名称"), "person": ("legal_rep", "法定代表人"),
-            "phone": ("contact_phone", "联系电话"), "district": ("county", "所在区县"), "industry": ("industry", "行业"),
-            "form": ("form", "企业类型"), "rating": ("rating", "信用等级"), "founded": ("founded", "成立日期"),
-            "staff": ("staff", "从业人数"), "score": ("score", "信用评分"), "revenue": ("revenue", "营业收入"),
+            "id": ("uscc", "统一社会信用代码"), "name": ("company", "企业名称"),
+            "person": ("legal_rep", "法定代表人"),
+            "phone": ("contact_phone", "联系电话"), "district": ("county", "所在区县"),
+            "industry": ("industry", "行业"),
+            "form": ("form", "企业类型"), "scale": ("scale", "规模"), "rating": ("rating", "信用等级"),
+            "founded": ("founded", "成立日期"),
+            "staff": ("staff", "从业人数"), "score": ("score", "信用评分"),
+            "revenue": ("revenue", "营业收入"),
             "scope": ("scope", "经营范围"),
         },
     )  # fmt: skip
     frame = _gaps(rng, frame.rename(c), (c["form"], c["score"], c["scope"]))
     return World(
         "enterprise", seed, frame, c["id"], (c["id"], c["phone"]), c["name"],
-        (c["district"], c["industry"], c["form"], c["rating"]), c["founded"], c["score"], c["revenue"],
+        (c["district"], c["industry"], c["scale"], c["form"], c["rating"]),
+        c["founded"], c["score"], c["revenue"],
         c["rating"], c["scope"], (c["district"], c["industry"], c["form"], c["founded"], c["staff"]), False,
         {"numbers": (c["score"], c["revenue"], c["staff"]), "people": (c["person"],)},
     )  # fmt: skip
@@ -333,9 +345,12 @@ def _mobility(rng: np.random.Generator, seed: int) -> World:
         {
             "id": ("imei", "设备号"), "phone": ("msisdn", "用户号码"), "name": ("user_name", "用户姓名"),
             "sex": ("gender", "性别"), "birth": ("birthday", "生日"), "home": ("home_zone", "居住地"),
-            "home_lon": ("home_lon", "家经度"), "home_lat": ("home_lat", "家纬度"), "start": ("start_time", "出发时间"),
-            "hour": ("hour", "小时"), "to": ("to_zone", "目的地"), "mode": ("mode", "方式"), "lon": ("lon", "经度"),
-            "lat": ("lat", "纬度"), "distance": ("distance", "里程"), "fare": ("fare", "费用"), "memo": ("memo", "说明"),
+            "home_lon": ("home_lon", "家经度"), "home_lat": ("home_lat", "家纬度"),
+            "start": ("start_time", "出发时间"),
+            "hour": ("hour", "小时"), "to": ("to_zone", "目的地"), "mode": ("mode", "方式"),
+            "lon": ("lon", "经度"),
+            "lat": ("lat", "纬度"), "distance": ("distance", "里程"), "fare": ("fare", "费用"),
+            "memo": ("memo", "说明"),
         },
     )  # fmt: skip
     frame = _gaps(rng, frame.rename(c), (c["distance"], c["fare"], c["memo"]))

@@ -20,22 +20,24 @@ import polars as pl
 from tests.attack.corpus.containers import FRAMES, TEXTS, Content, pack
 from tests.attack.corpus.domains import World, world
 
-# Dose -> rows of benign cells it is diluted in, payload rows. One person in a small file stands apart from
-# one row of a thousand: the first is what an attacker does once, the second what a scan by share overlooks.
-DOSES: dict[str, tuple[int, int]] = {
-    "100%": (0, 120),
-    "10%": (180, 20),
-    "1%": (198, 2),
-    "0.1%": (999, 1),
-    "one": (60, 1),
+# Dose -> at most so many rows of honest cells around the payload, and the payload's share of all rows; a
+# payload is never less than one person. "one" is one person in a small table, what an attacker does once;
+# "0.1%" one payload among a thousand cells of many statistics, what a scan by share overlooks.
+DOSES: dict[str, tuple[int, float]] = {
+    "100%": (0, 1.0),
+    "10%": (180, 0.1),
+    "1%": (180, 0.01),
+    "0.1%": (200, 0.001),
+    "one": (20, 0.0),
 }
+ALONE = 120  # persons where the payload is all there is
 
 
 @dataclass
 class Output:
     """Files by path (a frame goes into the case's container), what is declared of them, earlier releases,
-    paths to make as symbolic links; ``raw`` where the case has a raw table of its own; ``twin`` the same files
-    without what is hidden in them, for channels that the canonical form closes: equal bytes leave."""
+    paths to make as symbolic links; ``raw`` where the case has a raw table of its own; ``twin`` the same
+    files without what is hidden in them, for channels that the canonical form closes: equal bytes leave."""
 
     files: dict[str, Content]
     declared: list[dict[str, Any]] = field(default_factory=list)
@@ -89,7 +91,14 @@ class Draw:
     @property
     def size(self) -> int:
         """Rows (or persons) of payload."""
-        return DOSES[self.dose][1]
+        if not self.benign:
+            return ALONE
+        share = DOSES[self.dose][1]
+        return max(1, round(self.around().height * share / (1 - share)))
+
+    def around(self) -> pl.DataFrame:
+        """The honest cells of this dose: one table, for what one leaves out another would give away."""
+        return carrier(self.world, self.benign, self.dose == "0.1%")
 
     def pick(self, *values: Any) -> Any:
         """One of ``values``."""
@@ -141,19 +150,22 @@ def cells(where: World, keys: tuple[str, ...], measure: bool = True) -> pl.DataF
 
 
 @lru_cache(maxsize=64)
-def carriers(where: World, rows: int) -> tuple[pl.DataFrame, ...]:
-    """Benign tables of together ``rows`` rows at least where the domain has as many; the last is cut."""
-    found: list[pl.DataFrame] = []
-    total = 0
-    names = [c for c in where.labels if where.frame[c].null_count() == 0]
-    grids = [tuple(names[:3]), tuple(names[1:4]), (names[0], names[-1]), tuple(names[:2]), (names[-1],)]
-    for keys in dict.fromkeys(grids):
-        table = cells(where, keys)
-        found.append(table.head(rows - total))
-        total += found[-1].height
-        if total >= rows:
-            break
-    return tuple(found)
+def carrier(where: World, rows: int, wide: bool = False) -> pl.DataFrame:
+    """Honest cells over three categories, ``rows`` at most; ``wide``: with more statistics of the measure."""
+    # Not by the sensitive category: with small cells left out, one value of it may be all that a row shows.
+    keys = [c for c in where.labels if where.frame[c].null_count() == 0 and c != where.sensitive][:3]
+    table = cells(where, tuple(keys)).head(rows)
+    if wide:
+        value = pl.col(where.number)
+        more = where.frame.group_by(keys).agg(
+            value.std().round(1).alias("sd"),
+            # to the whole number: to the digit of the raw values a quartile is somebody's value
+            value.median().round(0).alias("median"),
+            value.quantile(0.25, "linear").round(0).alias("p25"),
+            value.quantile(0.75, "linear").round(0).alias("p75"),
+        )
+        table = table.join(more, on=keys, how="left", maintain_order="left")
+    return table
 
 
 def _fill(draw: Draw) -> str | None:
@@ -205,42 +217,38 @@ def plant(draw: Draw, payload: pl.DataFrame) -> Output:
     """The payload at the case's dose: alone, or among honest cells in one of four ways."""
     if not draw.benign:
         return Output({draw.file("output"): payload})
-    tables = list(carriers(draw.world, draw.benign))
     ways = [_way_rows, _way_rows, _way_column, _way_file]
     if draw.container in ("csv", "json", *TEXTS):
         ways.append(_way_note)
-    return draw.pick(*ways)(draw, tables, payload)
+    return draw.pick(*ways)(draw, draw.around(), payload)
 
 
-def _numbered(draw: Draw, tables: list[pl.DataFrame]) -> dict[str, Content]:
-    return {draw.file(f"table{i}"): table for i, table in enumerate(tables, 1)}
+def _way_rows(draw: Draw, table: pl.DataFrame, payload: pl.DataFrame) -> Output:
+    return Output({draw.file("table"): _as_rows(draw, table, payload)})
 
 
-def _way_rows(draw: Draw, tables: list[pl.DataFrame], payload: pl.DataFrame) -> Output:
-    return Output(_numbered(draw, [_as_rows(draw, tables[0], payload), *tables[1:]]))
+def _way_column(draw: Draw, table: pl.DataFrame, payload: pl.DataFrame) -> Output:
+    return Output({draw.file("table"): _as_column(draw, table, payload)})
 
 
-def _way_column(draw: Draw, tables: list[pl.DataFrame], payload: pl.DataFrame) -> Output:
-    return Output(_numbered(draw, [_as_column(draw, tables[0], payload), *tables[1:]]))
+def _way_file(draw: Draw, table: pl.DataFrame, payload: pl.DataFrame) -> Output:
+    other = draw.file(draw.pick("appendix", "detail", "附表"))
+    return Output({draw.file("table"): table, other: payload})
 
 
-def _way_file(draw: Draw, tables: list[pl.DataFrame], payload: pl.DataFrame) -> Output:
-    return Output({**_numbered(draw, tables), draw.file(draw.pick("appendix", "detail", "附表")): payload})
-
-
-def _way_note(draw: Draw, tables: list[pl.DataFrame], payload: pl.DataFrame) -> Output:
+def _way_note(draw: Draw, table: pl.DataFrame, payload: pl.DataFrame) -> Output:
     lead = draw.pick("# 说明\n\n本表按季度汇总。\n\n", "# 备注\n\n", "## Notes\n\nRounded.\n\n")
     mark = draw.pick("- ", "", "* ")
     note = lead + "\n".join(mark + line for line in _lines(payload)) + "\n"
-    return Output({**_numbered(draw, tables), "note.md": note})
+    return Output({draw.file("table"): table, "note.md": note})
 
 
 def control(draw: Draw) -> Output | None:
     """The same carrier without a payload, or None where there is none: what a check says of it is not the
     payload's doing."""
-    if not draw.benign:
+    if not draw.benign or draw.container not in FRAMES:
         return None
-    return Output(_numbered(draw, list(carriers(draw.world, draw.benign))))
+    return Output({draw.file("table"): draw.around()})
 
 
-__all__ = ["DOSES", "FRAMES", "Draw", "Output", "Technique", "carriers", "cells", "control", "plant"]
+__all__ = ["DOSES", "FRAMES", "Draw", "Output", "Technique", "carrier", "cells", "control", "plant"]

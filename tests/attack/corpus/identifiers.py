@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import bz2
 import gzip
+import itertools
 import lzma
 import quopri
 import zlib
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from tests.attack.corpus.containers import archive, pack
-from tests.attack.corpus.draw import Draw, Output, carriers
+from tests.attack.corpus.draw import Draw, Output, carrier
 from tests.attack.corpus.registry import rows, whole
 
 Encoder = Callable[[str], str]
@@ -93,7 +94,7 @@ def _replicated(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
 @whole("a05-column_names", 5, containers=("csv", "parquet", "json", "md", "xlsx", "html", "arrow", "tsv"))
 def _column_names(draw: Draw) -> Output:
     values = chosen(draw, draw.persons(), names=True)[:40]
-    base = carriers(draw.world, 60)[0]
+    base = carrier(draw.world, 60)
     extra = {v: draw.rng.integers(20, 90, base.height) for v in dict.fromkeys(values)}
     return Output({draw.file("output"): base.with_columns(pl.Series(k, v) for k, v in extra.items())})
 
@@ -102,7 +103,7 @@ def _column_names(draw: Draw) -> Output:
 def _file_names(draw: Draw) -> Output:
     values = dict.fromkeys(chosen(draw, draw.persons(), names=True))
     place = draw.pick("{}", "part_{}", "{}_结果", "{}/table")
-    return Output({draw.file(place.format(v)): carriers(draw.world, 30)[0] for v in values})
+    return Output({draw.file(place.format(v)): carrier(draw.world, 30) for v in values})
 
 
 # --- b: encoded
@@ -145,9 +146,10 @@ SQUEEZERS: dict[str, Callable[[bytes], bytes]] = {
     "bz2": bz2.compress,
     "xz": lzma.compress,
 }
+_UPPER = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CIPHERS: dict[str, Encoder] = {
     "complement": lambda v: v.translate(str.maketrans("0123456789", "9876543210")),
-    "atbash": lambda v: v.translate(str.maketrans("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", "9876543210ZYXWVUTSRQPONMLKJIHGFEDCBA")),
+    "atbash": lambda v: v.translate(str.maketrans(_UPPER, _UPPER[9::-1] + _UPPER[:9:-1])),
     "rot47": _rot47,
     **{f"caesar{k}": _rot(k) for k in range(1, 10)},
 }  # fmt: skip
@@ -250,7 +252,8 @@ def _integers(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
     key, factor = int(draw.rng.integers(10**6, 10**9)), int(draw.rng.integers(2, 50))
     turn = draw.pick(
         lambda n: _base(n, _36), lambda n: _base(n, _62), lambda n: f"{n:x}", lambda n: str(n ^ key),
-        lambda n: str(n * factor + key), lambda n: str(n + key), lambda n: f"{n:e}" if n < 1e15 else f"{n:.16e}",
+        lambda n: str(n * factor + key), lambda n: str(n + key),
+        lambda n: f"{n:e}" if n < 1e15 else f"{n:.16e}",
         lambda n: str(-n),
     )  # fmt: skip
     return single(draw, [turn(whole_number(v)) for v in chosen(draw, persons)])
@@ -265,7 +268,7 @@ def _split_columns(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
         *sorted(draw.rng.choice(np.arange(2, min(map(len, values)) - 1), parts - 1, replace=False)),
         None,
     ]
-    pieces = [[v[a:b] for v in values] for a, b in zip(cuts, cuts[1:], strict=False)]
+    pieces = [[v[a:b] for v in values] for a, b in itertools.pairwise(cuts)]
     order = draw.rng.permutation(parts)
     return pl.DataFrame({h: pieces[int(i)] for h, i in zip(heading(draw, parts), order, strict=True)})
 
@@ -297,7 +300,8 @@ def _parts_of_an_id(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
     ids = persons[draw.world.ids[0]]
     day = ids.str.slice(6, 8)
     born = draw.pick(
-        day, day.str.to_date("%Y%m%d").dt.strftime("%Y-%m-%d"), day.str.to_date("%Y%m%d").dt.strftime("%Y年%-m月%-d日")
+        day, day.str.to_date("%Y%m%d").dt.strftime("%Y-%m-%d"),
+        day.str.to_date("%Y%m%d").dt.strftime("%Y年%-m月%-d日")
     )  # fmt: skip
     a, b, c = heading(draw, 3)
     return pl.DataFrame({a: born, b: ids.str.slice(0, 6), c: ids.str.slice(14, 3)})
@@ -313,7 +317,7 @@ def _split_files(draw: Draw) -> Output:
         for i in range(parts)
     }
     if draw.benign:
-        files |= {draw.file(f"table{i}"): t for i, t in enumerate(carriers(draw.world, draw.benign))}
+        files |= {draw.file(f"table{i}"): t for i, t in enumerate([draw.around()])}
     return Output(files)
 
 
@@ -336,7 +340,7 @@ def _nested_archive(draw: Draw) -> Output:
 @whole("b19-polyglot", 19, doses=("100%", "one"), containers=("csv", "json", "md", "parquet"))
 def _polyglot(draw: Draw) -> Output:
     hidden = archive({"id.csv": pack("id.csv", single(draw, chosen(draw, draw.persons())))})
-    return Output({draw.file("output"): pack(draw.file("x"), carriers(draw.world, 60)[0]) + hidden})
+    return Output({draw.file("output"): pack(draw.file("x"), carrier(draw.world, 60)) + hidden})
 
 
 @rows("b20-two_encodings", 6, 8, 9, 10)

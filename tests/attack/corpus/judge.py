@@ -1,4 +1,4 @@
-"""One case through the checker: what it said, whether that stops the attack, and whether the payload is why."""
+"""One case through the checker: what it said, whether that stops the attack, and if the payload is why."""
 
 from __future__ import annotations
 
@@ -100,11 +100,11 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-_carriers: dict[tuple[str, int, str, int], str] = {}
+_carriers: dict[tuple[str, int, str, str], str] = {}
 
 
 def _carrier(draw: Draw, raw: Path) -> str:
-    key = (draw.domain, draw.world.seed, draw.container, draw.benign)
+    key = (draw.domain, draw.world.seed, draw.container, draw.dose)
     if key not in _carriers:
         made = control(draw)
         _carriers[key] = examine(made, draw.world, raw).verdict.value if made else ""
@@ -112,7 +112,7 @@ def _carrier(draw: Draw, raw: Path) -> str:
 
 
 def judge(case: str, folder: Path, carrier: bool = True) -> Result:
-    """Build and check ``case``; raw tables are kept in ``folder``. ``carrier``: check it without payload too."""
+    """Build and check ``case``; raw tables are kept in ``folder``. ``carrier``: also without payload."""
     technique, draw, output = build(case)
     raw = store_raw(draw.world, folder)
     started = time.perf_counter()

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from tests.attack.corpus.containers import markdown
-from tests.attack.corpus.draw import Draw, Output, carriers
+from tests.attack.corpus.draw import Draw, Output, carrier
 from tests.attack.corpus.identifiers import chosen, single, whole_number
 from tests.attack.corpus.registry import rows, whole
 from tests.attack.corpus.rows_disguised import columns_of
@@ -196,7 +196,6 @@ def _synthetic_copies(draw: Draw) -> Output:
 @whole("i85-log", 85, containers=("md", "json", "jsonl"), doses=("10%", "1%", "one"))
 def _log(draw: Draw) -> Output:
     """A log with values in it: a printed frame, a key error, a warning, a query."""
-    where = draw.world
     persons = draw.persons().select(columns_of(draw))
     ids = chosen(draw, draw.persons(), names=True)
     lines = [
@@ -229,9 +228,12 @@ def _malformed(draw: Draw) -> Output:
     """What kills parsers, beside an identifier: a crash must not be a pass."""
     value = chosen(draw, draw.persons())[0]
     raw = draw.pick(
-        f"a,n\n{value},1e999999999999\n".encode(), f"a,n\n{value}\x00,3\n".encode(), b"\xff\xfea,\x00n" + value.encode(),
-        ('{"a": "' + value + '", "b": ' + "[" * 5000 + "]" * 5000 + "}").encode(), f'{{"a": NaN, "b": "{value}"'.encode(),
-        b"PAR1" + value.encode() + b"PAR1", f'a,n\n"{value},3\n'.encode(), f"a,n\n{value}\ud800,3\n".encode("utf-8", "surrogatepass"),
+        f"a,n\n{value},1e999999999999\n".encode(), f"a,n\n{value}\x00,3\n".encode(),
+        b"\xff\xfea,\x00n" + value.encode(),
+        ('{"a": "' + value + '", "b": ' + "[" * 5000 + "]" * 5000 + "}").encode(),
+        f'{{"a": NaN, "b": "{value}"'.encode(),
+        b"PAR1" + value.encode() + b"PAR1", f'a,n\n"{value},3\n'.encode(),
+        f"a,n\n{value}\ud800,3\n".encode("utf-8", "surrogatepass"),
     )  # fmt: skip
     return Output({draw.file("output"): raw})
 
@@ -261,7 +263,7 @@ def _bomb(draw: Draw) -> Output:
 @whole("i90-link", 90, doses=("one",), containers=("csv",))
 def _link(draw: Draw) -> Output:
     target = draw.pick("/etc/hostname", "../raw.parquet", "/proc/self/environ", "/dev/zero")
-    return Output({"table.csv": carriers(draw.world, 20)[0]}, links={"more.csv": target})
+    return Output({"table.csv": carrier(draw.world, 20)}, links={"more.csv": target})
 
 
 @whole("i90-name", 90, doses=("one",), containers=("csv",))
@@ -269,7 +271,7 @@ def _name(draw: Draw) -> Output:
     name = draw.pick(
         "out.csv.exe", "a\nb.csv", "‮vsc.exe", "x" * 200 + ".csv", "table.tar.gz", "Thumbs.db", "页\u200b.csv"
     )
-    return Output({name: carriers(draw.world, 20)[0] if name.endswith(".csv") else b"a,n\nx,100\n"})
+    return Output({name: carrier(draw.world, 20) if name.endswith(".csv") else b"a,n\nx,100\n"})
 
 
 @rows("i91-justification", 91, 3, containers=("md", "json"), doses=("1%", "one"))
@@ -281,7 +283,7 @@ def _justification(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
 @whole("i91-report_text", 91, 3, containers=("md", "html", "docx"), doses=("one",))
 def _report_text(draw: Draw) -> Output:
     value = chosen(draw, draw.persons(), names=True)[0]
-    table = carriers(draw.world, 40)[0]
+    table = carrier(draw.world, 40)
     if draw.container == "md":
         return Output({"report.md": f"# 报告\n\n{markdown(table)}\n注：{value}的数据另行说明。\n"})
     return Output(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from tests.attack.corpus.draw import Draw, Output, carriers
+from tests.attack.corpus.draw import Draw, Output, carrier
 from tests.attack.corpus.identifiers import BASES, CIPHERS, heading
 from tests.attack.corpus.registry import rows, whole
 
@@ -20,7 +20,8 @@ def columns_of(draw: Draw, least: int = 3) -> list[str]:
     """Some columns without identifiers, ``least`` or more, a quasi-identifier with many values among them."""
     where = draw.world
     fine = [where.date, *where.extra.get("event", ()), *where.extra.get("point", ())]
-    first = [fine[int(draw.rng.integers(len(fine)))], *(where.extra["point"] if draw.rng.random() < 0.2 and "point" in where.extra else ())]  # fmt: skip
+    point = where.extra.get("point", ()) if draw.rng.random() < 0.2 else ()
+    first = [fine[int(draw.rng.integers(len(fine)))], *point]
     rest = [c for c in (*where.labels, where.number, where.heavy) if c not in first]
     size = int(draw.rng.integers(least - 1, len(rest) + 1))
     return [*dict.fromkeys(first), *(str(c) for c in draw.rng.choice(rest, size=size, replace=False))]
@@ -99,9 +100,16 @@ MONOTONE: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "rank": lambda v, r: np.argsort(np.argsort(v)).astype(float),
     "inverse": lambda v, r: np.round(1e6 / (np.abs(v) + 1), 6),
 }
+
+
+def _normal(seed: int, like: np.ndarray) -> np.ndarray:
+    """Noise that whoever guesses the seed can take off again."""
+    return np.random.default_rng(seed).normal(0, 0.01 * (like.std() or 1), len(like))
+
+
 NOISES: dict[str, Callable[[np.ndarray, np.random.Generator], np.ndarray]] = {
     "constant": lambda v, r: np.round(v + float(r.integers(3, 999)), 3),
-    "seeded": lambda v, r: np.round(v + np.random.default_rng(int(r.integers(100))).normal(0, 0.01 * (v.std() or 1), len(v)), 3),
+    "seeded": lambda v, r: np.round(v + _normal(int(r.integers(100)), v), 3),
     "rounded": lambda v, r: np.round(v, -1),
     "jitter": lambda v, r: np.round(v * (1 + r.uniform(-0.002, 0.002, len(v))), 3),
 }  # fmt: skip
@@ -250,7 +258,7 @@ def _turned(draw: Draw) -> Output:
     turned = chosen.transpose(include_header=True, header_name="item")
     files = {draw.file("output"): turned}
     if draw.benign:
-        files |= {draw.file(f"table{i}"): t for i, t in enumerate(carriers(draw.world, draw.benign))}
+        files |= {draw.file(f"table{i}"): t for i, t in enumerate([draw.around()])}
     return Output(files)
 
 
@@ -259,4 +267,4 @@ def _a_file_each(draw: Draw) -> Output:
     """One person a file."""
     chosen = draw.persons().select(columns_of(draw))
     files = {draw.file(f"r{i}"): chosen[i] for i in range(chosen.height)}
-    return Output(files | {draw.file("table"): carriers(draw.world, 30)[0]})
+    return Output(files | {draw.file("table"): carrier(draw.world, 30)})

@@ -18,7 +18,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.attack.corpus.containers import archive, pack
-from tests.attack.corpus.draw import Draw, Output, carriers
+from tests.attack.corpus.draw import Draw, Output, carrier
 from tests.attack.corpus.identifiers import chosen, whole_number
 from tests.attack.corpus.registry import whole
 
@@ -26,7 +26,7 @@ FEW = ("100%", "one")
 
 
 def _carrier(draw: Draw) -> pl.DataFrame:
-    return carriers(draw.world, 80)[0]
+    return carrier(draw.world, 80)
 
 
 def _digits(draw: Draw, n: int) -> list[int]:
@@ -118,7 +118,7 @@ def _column_order(draw: Draw) -> Output:
 
 @whole("e37-missing_cells", 37, hard=False, doses=("one",), containers=("csv", "parquet", "json"))
 def _missing_cells(draw: Draw) -> Output:
-    table = carriers(draw.world, 180)[0]
+    table = carrier(draw.world, 180)
     bits = (_bits(draw) * 4)[: table.height]
     gap = pl.Series([bool(b) for b in bits] + [False] * (table.height - len(bits)))
     return Output(
@@ -133,7 +133,7 @@ def _missing_cells(draw: Draw) -> Output:
 @whole("e37-present_rows", 37, hard=False, doses=("one",), containers=("csv", "parquet", "json"))
 def _present_rows(draw: Draw) -> Output:
     """Which honest cells are there and which are left out: a bit each."""
-    table = carriers(draw.world, 180)[0]
+    table = carrier(draw.world, 180)
     bits = (_bits(draw) * 4)[: table.height]
     return Output(
         {

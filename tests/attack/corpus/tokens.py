@@ -27,7 +27,10 @@ def sm3(data: bytes) -> bytes:
 
 
 DIGESTS: dict[str, Digest] = {
-    **{n: (lambda b, n=n: hashlib.new(n, b, usedforsecurity=False).digest()) for n in ("md5", "sha1", "sha256", "sha512", "sha224")},
+    **{
+        n: (lambda b, n=n: hashlib.new(n, b, usedforsecurity=False).digest())
+        for n in ("md5", "sha1", "sha256", "sha512", "sha224")
+    },
     "sm3": sm3,
 }  # fmt: skip
 
@@ -45,7 +48,8 @@ def _changed_digest(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
     show = draw.pick(
         lambda b: b.hex().upper(), lambda b: base64.b64encode(b).decode(), lambda b: b[:size].hex(),
         lambda b: b[-size:].hex(), lambda b: base64.b32encode(b[:size]).decode().rstrip("="),
-        lambda b: str(int.from_bytes(b[:8], "big")), lambda b: base64.urlsafe_b64encode(b[:size]).decode().rstrip("="),
+        lambda b: str(int.from_bytes(b[:8], "big")),
+        lambda b: base64.urlsafe_b64encode(b[:size]).decode().rstrip("="),
         lambda b: b[:size].hex()[::-1],
     )  # fmt: skip
     return single(draw, [show(digest(v.encode())) for v in chosen(draw, persons)])
@@ -95,7 +99,7 @@ def _fpe(key: bytes, value: str) -> str:
 @rows("c24-keyed", 24, hard=False)
 def _keyed(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
     key = _secret(draw)
-    box = Cipher(algorithms.AES(key), modes.ECB())  # deterministic on purpose: equal values stay equal
+    box = Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305  (equal values stay equal, as an attacker has it)
 
     def aes(value: str) -> str:
         lock = box.encryptor()
