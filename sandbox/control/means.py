@@ -65,7 +65,13 @@ class Means:
             self.executor.discard(task.id)
             self.places.forget(task.id)
             raise fail("TASK_LOST", task=task.id)
-        return outcome
+        return self.graded(outcome, runtime)
+
+    def graded(self, outcome: Outcome, runtime: str) -> Outcome:
+        """With what the executor guarantees here added to what was seen of the container itself."""
+        given = self.executor.guarantees(runtime)
+        said = {"executor": given.executor, "runtime": given.runtime, "grades": dict(given.grades)}
+        return replace(outcome, isolation={**outcome.isolation, **said})
 
     def limits(self, spec: JobSpec | None = None) -> Limits:
         """The profile's bounds; a job may ask for less."""

@@ -29,8 +29,8 @@ SCHEMA = "dbos"  # the engine's own, in PostgreSQL
 ENDED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 UNFINISHED = ["PENDING", "ENQUEUED", "DELAYED"]
 # The queue is looked at when the bell rings (``bell.py``), and from time to time for a ring that was lost.
-LOOK_SECONDS = 0.5
-MESSAGES_SECONDS = 0.5  # between two looks for messages between workflows, of which we send none
+LOOK_SECONDS = 2.0
+MESSAGES_SECONDS = 1.0  # between two looks for messages between workflows, of which we send none
 START_SECONDS = 3.0  # longest wait for the queue's own thread
 # A look that was under way when the bell rang may have missed the work: looked again so many seconds later.
 AGAIN_SECONDS = (0.0, 0.01, 0.05)
@@ -159,6 +159,7 @@ class DurableEngine:
         """See the contract. Fencing is the engine's: a late result of the old owner is discarded."""
         stuck = self._reach().list_workflows(status="PENDING", executor_id=node, load_input=False)
         self._reach().resume_workflows([status.workflow_id for status in stuck])
+        self._ring()
         return len(stuck)
 
     def prune(self, seconds: float) -> int:

@@ -31,7 +31,7 @@ from sandbox.operation.job_spec import Denial, Proposed, Staged, Started
 from sandbox.operation.job_spec import JobInput as JobInput
 from sandbox.operation.job_spec import JobSpec as JobSpec
 from sandbox.operation.job_spec import Kept as Kept
-from sandbox.operation.outcome import Ran
+from sandbox.operation.outcome import Ran, Viewed
 from sandbox.operation.outcome import shown as ended_as
 from sandbox.operation.turn import its_turn
 from sandbox.task.heads import refuse_heads
@@ -365,7 +365,8 @@ TRANSITIONS = (
                record=started, effects=(debit,)),
     Transition("deny", ("queued",), "denied", MACHINE, "拒绝", "deny", "CN (三); CD 28; GD 25",
                payload=Denial),
-    Transition("run", ("provisioning",), "running", MACHINE, "启动", "start", "GM 一(三); GZ 三(四)"),
+    Transition("run", ("provisioning",), "running", MACHINE, "启动", "start", "GM 一(三); GZ 三(四)",
+               payload=Viewed),
     Transition("succeed", ("running",), "succeeded", MACHINE, "成功", "succeed", "GD 30", payload=Ran,
                record=ended),
     Transition("fail", ("provisioning", "running", "succeeded"), "failed", MACHINE, "失败", "fail",

@@ -36,6 +36,13 @@ class LogFile(Model):
     bytes: int = Bound(ge=0)
 
 
+class Viewed(Model):
+    """The isolation of the task that made the granted view, for this job or an earlier one on the grant."""
+
+    config_sha256: str = ""
+    isolation: dict[str, Any] = Bound(default_factory=dict)
+
+
 class Ran(Model):
     """How the container ended, in closed vocabulary; ``error`` is the developer's own mistake."""
 

@@ -105,3 +105,24 @@ def _every_level(value: dict[str, str]) -> dict[str, str]:
 
 NeededByLevel = Annotated[dict[str, dict[str, str]], AfterValidator(_known)]
 RuntimeByLevel = Annotated[dict[str, Runtime], AfterValidator(_every_level)]
+
+
+def told(proof: Mapping[str, Any]) -> dict[str, Any]:
+    """What a released package says of the isolation under which one of its tasks ran.
+
+    ``proof`` is ``{"config_sha256", "isolation"}`` as the record of the task has it. Given back: executor,
+    runtime, the grade of each guarantee, how many attempts to break out the task's own container made and how
+    many it refused, and the hash of the configuration. Nothing of it depends on a row. ``{}`` where nothing
+    was kept.
+    """
+    kept = proof.get("isolation") or {}
+    probe = kept.get("probe") or {}
+    said = {
+        "executor": kept.get("executor"),
+        "runtime": kept.get("runtime"),
+        "grades": kept.get("grades"),
+        "attempts_tried": probe.get("attempts"),
+        "attempts_refused": probe.get("refused"),
+        "config_sha256": proof.get("config_sha256"),
+    }
+    return {key: value for key, value in said.items() if value is not None and value != ""}

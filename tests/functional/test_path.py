@@ -26,7 +26,7 @@ from sandbox.core.errors import SandboxError
 from sandbox.demo.data import code
 from sandbox.executor.docker import calls
 from sandbox.executor.folders import TaskFolder
-from sandbox.executor.slots import Slot
+from sandbox.executor.slots import REQUIRED, Slot
 from tests.plugins.engine import until
 from tests.plugins.live import Live
 from tests.refusal import refused
@@ -146,6 +146,17 @@ def test_the_packages_are_signed_and_whole(played: Played) -> None:
         assert record["verdict"]["verdict"] in ("no_objection", "hold")
         graph = json.loads(members["ro-crate-metadata.json"])["@graph"]
         assert {node["@id"] for node in graph if node["@type"] == "File"} == set(named)
+
+
+def test_the_packages_tell_of_each_tasks_isolation(played: Played) -> None:
+    for members in packages(played).values():
+        isolation = json.loads(members["package.json"])["isolation"]
+        assert set(isolation) == {"view", "job", "check"}
+        for told in isolation.values():
+            assert told["attempts_tried"] == told["attempts_refused"] == len(REQUIRED)
+            assert told["grades"]["network"] == "isolated"
+            assert re.fullmatch("[0-9a-f]{64}", told["config_sha256"])
+            assert (told["executor"], told["runtime"]) == ("docker", "runc")
 
 
 def test_the_released_table_is_what_the_job_counted(played: Played) -> None:

@@ -113,7 +113,7 @@ def test_a_step_that_asks_for_its_own_ref_asks_nobody(url: str) -> None:
         engine.stop()
 
 
-def test_an_idle_worker_takes_less_than_two_hundredths_of_a_core(new_database: Callable[..., str]) -> None:
+def test_an_idle_worker_takes_less_than_three_hundredths_of_a_core(new_database: Callable[..., str]) -> None:
     heard = Heard(new_database("sqlite", blank=True))
     try:
         time.sleep(1)
@@ -123,7 +123,7 @@ def test_an_idle_worker_takes_less_than_two_hundredths_of_a_core(new_database: C
     finally:
         heard.engine.stop()
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert spent / 2 < 0.02
+    assert spent / 2 < 0.03
 
 
 def test_a_bell_without_a_listener_or_with_another_file_in_its_place_is_silent(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sandbox.control.means import MOST, Means
 from sandbox.core.errors import SandboxError
 from sandbox.executor.contract import End, Task, TaskKind
 from sandbox.executor.stub import StubExecutor
+from sandbox.policy.isolation import told
 from sandbox.policy.load import load_profile
 
 
@@ -64,3 +65,35 @@ def test_the_level_is_that_of_the_most_sensitive_field(tmp_path: Path) -> None:
     assert made.level(entry(1, None)) == MOST == 4
     assert made.level() == MOST
     assert Task("x", TaskKind.JOB, "", {}).level == MOST
+
+
+def test_the_record_says_what_the_executor_guarantees(tmp_path: Path) -> None:
+    made, executor = means(tmp_path, user_namespace="none")
+    ran = made.run(view(executor, 2))
+    assert ran.isolation == {
+        "executor": "stub",
+        "runtime": "runc",
+        "grades": executor.plays,
+    }
+    assert ran.isolation["grades"]["user_namespace"] == "none"
+
+
+def test_a_package_tells_of_the_isolation_and_of_nothing_else() -> None:
+    kept = {
+        "executor": "docker",
+        "runtime": "runc",
+        "grades": {"network": "isolated"},
+        "probe": {"attempts": 43, "refused": 43},
+        "kernel": {"observed": True},
+        "user": "1073741824:1073741824",
+        "labels": {"sandbox.slot": "slot-1"},
+    }
+    assert told({"config_sha256": "ab", "isolation": kept, "outputs": [{"rows": 12}]}) == {
+        "executor": "docker",
+        "runtime": "runc",
+        "grades": {"network": "isolated"},
+        "attempts_tried": 43,
+        "attempts_refused": 43,
+        "config_sha256": "ab",
+    }
+    assert told({}) == {}

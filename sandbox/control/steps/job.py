@@ -42,7 +42,7 @@ def build_view(means: Means, job: Resource) -> bool:
     if not reports.good(outcome):
         means.act(job, "fail", reports.ran(outcome, reports.mistake("Exception")))
         return True
-    means.act(job, "run")
+    means.act(job, "run", reports.proof(outcome))
     return True
 
 
