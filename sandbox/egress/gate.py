@@ -21,6 +21,7 @@ from sandbox import __version__
 from sandbox.core.actor import SYSTEM, Actor
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.resource import Resource
+from sandbox.policy.isolation import told
 from sandbox.review.egress_request import KIND, authoriser_reviews, checked, independent, token_end
 from sandbox.store.blobs import Blobs
 
@@ -234,7 +235,11 @@ class Gate:
                 "findings": [
                     {key: found[key] for key in ("rule", "point", "severity")} for found in check["findings"]
                 ],
-                "isolation_sha256": check["isolation"].get("config_sha256", ""),
+            },
+            "isolation": {
+                "view": told(job.status.get("run", {})),
+                "job": told(job.status["outcome"]),
+                "check": told(check["isolation"]),
             },
             "decisions": [
                 {key: given[key] for key in ("which", "verdict", "by", "organisation", "at")}
