@@ -31,10 +31,13 @@ _GROUPED = (
     rf"[0-9]{{4}}{_GAP}{{1,3}}[0-9]{{4}}{_GAP}{{1,3}}[0-9]{{4}}{_GAP}{{1,3}}[0-9]{{3}}|"
     rf"(?:[0-9]{_GAP}{{1,3}}){{10}}[0-9]|[0-9](?:{_GAP}{{0,3}}[0-9]){{16}}{_GAP}{{0,3}}[0-9Xx]"
 )
+_GAPPED = rf"[0-9]{_GAP}{{1,3}}[0-9]"
+_FRACTION = r"^-?[0-9]\.[0-9]+(?:[eE][+-]?[0-9]+)?$"
 _JOINED = re.compile(rf"(?<![0-9A-Za-z.])\+?[0-9](?:{_PY_GAP}{{0,3}}[0-9Xx]){{10,19}}(?![0-9A-Za-z])")
 _MOBILE = re.compile(rf"(?:\+?86{_PY_GAP}?)?1[3-9][0-9]({_PY_GAP}{{1,3}})[0-9]{{4}}\1[0-9]{{4}}")
 _CARD = re.compile(rf"[0-9]{{4}}({_PY_GAP}{{1,3}})[0-9]{{4}}\1[0-9]{{4}}\1[0-9]{{3,4}}(?:\1?[0-9]{{1,3}})?")
 _LOOK = "0-9" + "".join(LOOKALIKES)
+_LETTERED = re.compile(rf"(?<![0-9A-Za-z])[{_LOOK}]{{11,19}}[Xx]?(?![0-9A-Za-z])")
 _FEWEST = 0.6  # share of real digits in a number that is written with letters among them
 
 
@@ -43,11 +46,39 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
+def _where(values: pl.Series, pattern: str) -> pl.DataFrame:
+    """Rows (index, text) of the values that ``pattern`` is found in."""
+    chosen = values.str.contains(pattern).fill_null(False).arg_true().cast(pl.Int64)
+    return pl.DataFrame({"index": chosen, "text": values.gather(chosen)})
+
+
+@cache
+def _any_token() -> str:
+    """One pattern that stands in every text that holds a number of scope "token"."""
+    parts = [
+        f"(?i:{kind.pattern[1:-1]})" if kind.upper else kind.pattern[1:-1]
+        for kind in KINDS.values()
+        if kind.scope == "token"
+    ]
+    return f"(?:^|[^0-9A-Za-z])(?:{'|'.join(parts)})(?:[^0-9A-Za-z]|$)"
+
+
+@cache
+def _any_gate() -> str:
+    """One pattern that stands in every text that holds an identifier of scope "text"."""
+    return "|".join(
+        f"(?:{gate})" for gate in dict.fromkeys(kind.gate for kind in KINDS.values() if kind.gate)
+    )
+
+
 def _joined(values: pl.Series) -> tuple[list[int], list[str]]:
     """Numbers written with separators, closed up: (index of the value, token)."""
     where, tokens = [], []
-    for index in values.str.contains(_GROUPED).fill_null(False).arg_true().to_list():
-        for match in _JOINED.finditer(values[index]):
+    # Most digits stand in plain numbers and fractions: those have nothing to close up.
+    frame = _where(values, _GAPPED)
+    frame = frame.filter(pl.col("text").str.contains(_GROUPED) & ~pl.col("text").str.contains(_FRACTION))
+    for index, value in frame.iter_rows():
+        for match in _JOINED.finditer(value):
             text = match.group()
             closed = re.sub(r"[^0-9Xx]", "", text)
             if len(closed) == len(text.lstrip("+")):
@@ -72,9 +103,10 @@ def _lookalikes(values: pl.Series) -> tuple[list[int], list[str]]:
     """Numbers in which letters stand for digits (l for 1, O for 0): (index of the value, number)."""
     where, tokens = [], []
     table = str.maketrans(LOOKALIKES)
-    odd = values.str.contains(rf"[{_LOOK}]{{11}}") & values.str.contains(r"[0-9][A-Za-z]|[A-Za-z][0-9]")
-    for index in odd.fill_null(False).arg_true().to_list():
-        for match in re.finditer(rf"(?<![0-9A-Za-z])[{_LOOK}]{{11,19}}[Xx]?(?![0-9A-Za-z])", values[index]):
+    frame = _where(values, rf"(?:^|[^0-9A-Za-z])[{_LOOK}]{{11,19}}[Xx]?(?:[^0-9A-Za-z]|$)")
+    frame = frame.filter(pl.col("text").str.contains(r"[0-9][A-Za-z]|[A-Za-z][0-9]"))
+    for index, value in frame.iter_rows():
+        for match in _LETTERED.finditer(value):
             text = match.group()
             digits = sum(char.isdigit() for char in text)
             if _FEWEST * len(text) <= digits < len(text.rstrip("Xx")):
@@ -85,11 +117,9 @@ def _lookalikes(values: pl.Series) -> tuple[list[int], list[str]]:
 
 def _words(folded: pl.Series) -> pl.DataFrame:
     """(index of the value, token): words that may be a number of somebody, grouped ones closed up."""
-    index = pl.int_range(0, len(folded), eager=True)
+    likely = _where(folded, _TOKENS).filter(pl.col("text").str.contains(_any_token()))
     plain = (
-        pl.DataFrame({"index": index, "token": folded})
-        .filter(pl.col("token").str.contains(_TOKENS))
-        .with_columns(pl.col("token").str.extract_all(_WORD))
+        likely.select("index", token=pl.col("text").str.extract_all(_WORD))
         .explode("token")
         .filter(pl.col("token").str.len_bytes() >= 8)
     )
@@ -110,10 +140,9 @@ def _of_token(kind: Kind, words: pl.DataFrame) -> pl.DataFrame:
     return sized.select("index", found=upper.str.extract(kind.pattern, 1)).drop_nulls("found")
 
 
-def _of_text(kind: Kind, folded: pl.Series, gates: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def _of_text(kind: Kind, likely: pl.DataFrame, gates: dict[str, pl.DataFrame]) -> pl.DataFrame:
     if kind.gate not in gates:
-        frame = pl.DataFrame({"index": pl.int_range(0, len(folded), eager=True), "found": folded})
-        gates[kind.gate] = frame.filter(pl.col("found").str.contains(kind.gate))
+        gates[kind.gate] = likely.filter(pl.col("text").str.contains(kind.gate)).rename({"text": "found"})
     return (
         gates[kind.gate]
         .with_columns(pl.col("found").str.extract_all(kind.pattern))
@@ -124,11 +153,8 @@ def _of_text(kind: Kind, folded: pl.Series, gates: dict[str, pl.DataFrame]) -> p
     )
 
 
-def _near(kind: Kind, index: int, found: str, folded: pl.Series) -> bool:
-    """Whether a word beside ``found`` says what it is."""
-    text = folded[index]
-    if not kind.context or (found[0].isascii() and len(text) <= len(found) + 1):
-        return False
+def _near(kind: Kind, text: str, found: str) -> bool:
+    """Whether a word beside ``found`` in ``text`` says what it is."""
     place = text.upper().find(found.upper())
     before, after = WINDOW
     # An address takes in the words before it: it has no boundary there.
@@ -153,8 +179,15 @@ def _judge(name: str, hits: pl.DataFrame, folded: pl.Series) -> pl.DataFrame:
     )
     known = pl.DataFrame({"found": distinct, "good": good, "sure": sure}).filter("good").drop("good")
     hits = hits.join(known, on="found", maintain_order="left")
-    doubtful = not bool(hits["sure"].all())
-    near = [doubtful and _near(kind, index, found, folded) for index, found, _ in hits.iter_rows()]
+    # A cell that is the number and nothing else has no word beside it.
+    longer = folded.gather(hits["index"]).str.len_chars() > hits["found"].str.len_chars() + 1
+    spoken = longer | hits["found"].str.contains(r"^\p{Han}")
+    if not bool((spoken & ~hits["sure"]).any()) or not kind.context:
+        return hits.select("index", kind=pl.lit(name), found="found", sure="sure", near=pl.lit(False))
+    near = [
+        told and not sure and _near(kind, folded[index], found)
+        for told, (index, found, sure) in zip(spoken, hits.iter_rows(), strict=True)
+    ]
     return hits.select("index", kind=pl.lit(name), found="found", sure="sure").with_columns(
         near=pl.Series(near, dtype=pl.Boolean)
     )
@@ -173,10 +206,11 @@ def scan(values: pl.Series) -> pl.DataFrame:
     """
     folded = fold(values)
     words = _words(folded).with_columns(size=pl.col("token").str.len_bytes())
+    likely = _where(folded, _any_gate())
     gates: dict[str, pl.DataFrame] = {}
     parts = [pl.DataFrame(schema=_SCHEMA)]
     for name, kind in KINDS.items():
-        hits = _of_token(kind, words) if kind.scope == "token" else _of_text(kind, folded, gates)
+        hits = _of_token(kind, words) if kind.scope == "token" else _of_text(kind, likely, gates)
         if hits.height:
             parts.append(_judge(name, hits.unique(maintain_order=True), folded))
     result = pl.concat(parts)

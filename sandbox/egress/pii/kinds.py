@@ -161,7 +161,7 @@ KINDS: dict[str, Kind] = {
         r"(?:^|[^0-9A-Za-z.\-])(\(?0(?:10|2[0-9]|[3-9][0-9]{2})\)?[- ]{0,2}[2-8][0-9]{6,7})"
         r"(?:[^0-9A-Za-z.]|$)",
         "家庭电话|住宅电话|宅电|home ?phone", scope="text", unlike="^[0-9]+$", alone=FLAG, full=HOLD,
-        gate=r"0[0-9]{2,3}[)\- ]",
+        gate=r"0[0-9]{2,3}[)\- ]{1,3}[2-8][0-9]{6}",
     ),
     "bank_card": Kind(
         "银行卡号", "bank card number", "B",
@@ -199,7 +199,7 @@ KINDS: dict[str, Kind] = {
         r"(?-u:\b)((?:[0-9A-Fa-f]{2}[:\-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4})(?-u:\b)",
         "mac|物理地址", scope="text", certain="[A-Fa-f]|:",
         unlike=r"^(?:00[:\-]){5}00$|^(?:[Ff]{2}[:\-]){5}", alone=HOLD,
-        gate=r"[0-9A-Fa-f]{2}[:\-.][0-9A-Fa-f]{2}",
+        gate=r"[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}:|-[0-9A-Fa-f]{2}-)[0-9A-Fa-f]{2}[:\-]|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.",
     ),
     "ipv4": Kind(
         "IP 地址", "IP address", "B",
@@ -213,7 +213,7 @@ KINDS: dict[str, Kind] = {
         "IPv6 地址", "IPv6 address", "B",
         r"(?:^|[^0-9A-Za-z:])((?:[0-9A-Fa-f]{1,4}:){2,7}(?::?[0-9A-Fa-f]{1,4}){1,6})", "ip", scope="text",
         valid=checksums.address_v6, unlike=r"^[0-9]{1,2}:[0-9]{2}:[0-9]{2}$", alone=FLAG,
-        gate=":[0-9A-Fa-f]{0,4}:",
+        gate="[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:|::",
     ),
     "email": Kind(
         "电子邮箱", "e-mail address", "A",
@@ -231,7 +231,7 @@ KINDS: dict[str, Kind] = {
         rf"(?:^|[^0-9.])({_LATITUDE}\.[0-9]{{4,}}\s{{0,2}}[,;/ ]\s{{0,2}}{_LONGITUDE}\.[0-9]{{4,}}|"
         rf"{_LONGITUDE}\.[0-9]{{4,}}\s{{0,2}}[,;/ ]\s{{0,2}}{_LATITUDE}\.[0-9]{{4,}})(?:[^0-9.]|$)",
         "住址|家庭|轨迹|定位|经纬|坐标|gps|lat|lon|lng", scope="text", alone=FLAG, full=HOLD, near=HOLD,
-        gate=r"\.[0-9]{4,}[\s,;/]",
+        gate=r"\.[0-9]{4,}\s{0,2}[\s,;/]\s{0,2}[0-9]{1,3}\.[0-9]{4}",
     ),
     "address_room": Kind(
         "住址（到户）", "address down to the dwelling", "B",
@@ -274,7 +274,7 @@ KINDS: dict[str, Kind] = {
         r"((?:LTAI[0-9A-Za-z]{12,20}|AKID[0-9A-Za-z]{13,40}|AKIA[0-9A-Z]{16}|gh[pousr]_[0-9A-Za-z]{36}|"
         r"eyJ[0-9A-Za-z_\-]{10,}\.eyJ[0-9A-Za-z_\-]{10,}\.[0-9A-Za-z_\-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----|"
         r"(?:jdbc:|redis://|mysql://|postgres(?:ql)?://|mongodb://)[^\s]{0,80}(?:password=|:[^\s/@]{3,}@)))",
-        "", scope="text", gate=r"LTAI|AK[IA]|gh[pousr]_|eyJ|PRIVATE|:",
+        "", scope="text", gate=r"LTAI|AK[IA]|gh[pousr]_|eyJ|PRIVATE|jdbc:|://",
     ),
 }
 # fmt: on
