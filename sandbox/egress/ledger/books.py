@@ -118,6 +118,11 @@ def _fresh(release: str, table: str, count: int) -> list[int]:
     return [(int.from_bytes(seed, "little") << 16) + number for number in range(count)]
 
 
+def epoch(universe: np.ndarray) -> str:
+    """What a snapshot's entities are called by."""
+    return hashlib.sha256(universe.tobytes()).hexdigest()[:32]
+
+
 def common(books: Sequence[Book]) -> tuple[np.ndarray, list[Book]]:
     """The union of the universes, and the books over it."""
     if not books:

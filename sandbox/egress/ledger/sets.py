@@ -11,7 +11,7 @@ import polars as pl
 
 from sandbox.egress.context import Context
 from sandbox.egress.forms import Document
-from sandbox.egress.ledger.books import Book
+from sandbox.egress.ledger.books import Book, epoch
 from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import RawIndex
 from sandbox.egress.shape import Shape, best
@@ -93,7 +93,7 @@ def books_of(
                 bool(hidden),
                 not sensitive or bool(hidden),
                 threshold=math.ceil(context.min_cell(shape.index.name)),
-                epoch=hashlib.sha256(universe.tobytes()).hexdigest()[:32],
+                epoch=epoch(universe),
             )
             found.append((document, part, book))
     return found

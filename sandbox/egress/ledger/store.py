@@ -22,6 +22,7 @@ from pyroaring import BitMap
 from sandbox.core.errors import fail
 from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.ledger.books import Book
+from sandbox.egress.ledger.books import epoch as epoch_of
 
 CELLS = "cells.parquet"
 UNIVERSE = "universe-{}.parquet"
@@ -131,7 +132,7 @@ def _books(place: Path, universes: dict[str, np.ndarray]) -> list[Book]:
 def _universe(place: Path, epoch: str, known: dict[str, np.ndarray]) -> np.ndarray:
     if epoch not in known:
         bits = pq.read_table(place / UNIVERSE.format(epoch))["hash"].to_numpy().astype(np.uint64)
-        if hashlib.sha256(bits.tobytes()).hexdigest()[:32] != epoch:
+        if epoch_of(bits) != epoch:
             raise ValueError("universe")
         known[epoch] = bits
     return known[epoch]
