@@ -84,6 +84,7 @@ def worker() -> None:
 def doctor(lang: Annotated[str | None, typer.Option("--lang", help="zh | en")] = None) -> None:
     """这台机器能保证什么 / what this machine guarantees, with the mend for what it does not."""
     from sandbox.cli.language import language
+    from sandbox.control.health import encryption
     from sandbox.control.space import Settings
     from sandbox.executor.choose import wanted
     from sandbox.executor.doctor import examine
@@ -95,6 +96,8 @@ def doctor(lang: Annotated[str | None, typer.Option("--lang", help="zh | en")] =
     table = Table("", *words)
     settings = Settings.from_env()
     found = examine(settings.home / "doctor")
+    if settings.at_rest == "encrypted":
+        found.append(encryption(settings.home, settings.vault))
     for row in found:
         mend = "" if row.ok else (row.mend_zh if chinese else row.mend_en)
         table.add_row("✓" if row.ok else "✗", row.zh if chinese else row.en, row.found, mend)
