@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sandbox.egress.bands import MARGIN, band_sql, tame
+from sandbox.egress.bands import MARGIN, tame
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.lexicon import hashes
+from sandbox.egress.model_groups import MOST_LABELS, group, numbers_sql
 from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, norm, quote
 
 COUNT_NAME = re.compile(
@@ -313,19 +314,18 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
             continue  # a declaration cannot make a measure of a label
         if k in matched and (k in text or names[k] in declared.dimensions):
             use(k)
-        elif k not in matched and frame[k].dtype == pl.String and frame[k].n_unique() <= 200:
-            band = band_sql(index, names[k], [str(v) for v in frame[k].unique().drop_nulls()])
-            if band:
-                shape.raw_of[k], shape.dims[k], labels = band
-                places = {label: place for place, label in enumerate(labels)}
-                shape.codes[k] = np.array(
-                    [NULL if v is None else places.get(v, UNKNOWN) for v in frame[k]], dtype=np.int64
-                )
+        elif k not in matched and k in text:
+            _grouped(shape, k)
     others = shape.others = [
         k for k in text if k not in shape.dims and frame[k].n_unique() <= max(50, frame.height // 2)
     ]
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
     found = len(shape.dims)
+    for k in names:
+        # Birth years and the like: a number is a group only when the rows need it to be told apart.
+        own = k not in matched and k not in count_like and frame[k].dtype.is_integer()
+        if own and names[k] not in declared.measures and not _unique(frame, [*shape.dims, *others]):
+            _grouped(shape, k)
     for k in sorted(matched, key=lambda k: tame(names[k]) != tame(matched[k])):
         # A number is a dimension only when the rows need it to be told apart: means are raw values by
         # chance, whatever they are called. Columns named like the raw column come first.
@@ -343,6 +343,19 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     stated = bool(declared.counts) or (declared.kind in ("aggregate", "table") and shape.declared)
     shape.aggregate = unique and (bool(shape.counts) or supported or stated or frame.height <= 1)
     return shape
+
+
+def _grouped(shape: Shape, k: str) -> None:
+    """Make a dimension of a column that groups a raw one by bands, years, first digits."""
+    if shape.frame[k].n_unique() > MOST_LABELS:
+        return
+    values = shape.texts[k]
+    stated = [shape.numbers(other) for other in shape.names if shape.frame[other].dtype.is_numeric()]
+    labels = [str(label) for label in values.unique(maintain_order=True).drop_nulls()]
+    found = group(shape.index, shape.names[k], labels, stated, values)
+    if found is not None:
+        shape.raw_of[k], shape.dims[k] = found.raw, numbers_sql(shape.index, found)
+        shape.codes[k], shape.spelling[k] = found.codes(values), found.bits
 
 
 def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: Declared) -> None:

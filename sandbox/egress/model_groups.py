@@ -1,0 +1,206 @@
+"""Groups of a job's own making, recognised and verified by recounting: bands of numbers, ages, birth years,
+truncated days, first digits of a code, top and bottom coding.
+
+A column whose values stand in no raw column may be an honest grouping of one. Candidates are tried on a raw
+column's distinct values; the one whose sizes are the column's stated counts is taken, and the recount of every
+cell then proves or refutes it. How many ways of grouping were open is counted as capacity.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import numpy as np
+import polars as pl
+
+from sandbox.egress.bands import MARGIN, Bands, bands, tame
+from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, numeric
+from sandbox.egress.recompute_run import add_numbers
+
+MOST_LABELS = 200  # labels of a column that may be groups
+_MISSED = 0.1  # of all entities: what small cells that are left out may take from the stated counts
+_MISSED_BY_NAME = 0.6  # the same where the column is called as the raw one is
+_DATE = r"^\d{4}-\d{2}-\d{2}"
+_MONTH = re.compile(r"(\d{4})\s*[-/.年]?\s*(0?[1-9]|1[0-2])\s*月?")
+_QUARTER = re.compile(r"(\d{4})\s*[-年]?\s*(?:Q|第)?\s*([1-4])\s*(?:季度?|季)?", re.IGNORECASE)
+_DAYS_OF_AGE = ((1, 1), (6, 30), (7, 1), (11, 1), (12, 31))  # the days on which ages are usually taken
+_YEAR_DAYS = (365.2425, 365.25, 365.0, 365.3)  # days of a year; the last: 3,653 days are ten years
+_AGES = ("age", "年龄", "岁")
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A column as a grouping of ``raw``: ``labels`` in the order of their numbers, ``numbers`` of each raw
+    distinct value (``NULL`` where it is in none), ``bits`` that choosing this grouping could carry."""
+
+    raw: str
+    name: str
+    labels: list[str]
+    numbers: np.ndarray
+    bits: float
+
+    def codes(self, values: pl.Series) -> np.ndarray:
+        """The numbers of an output's cells."""
+        place = {label: number for number, label in enumerate(self.labels)}
+        return np.array([NULL if v is None else place.get(str(v), UNKNOWN) for v in values], dtype=np.int64)
+
+
+def _hidden(index: RawIndex) -> set[str]:
+    return {*index.identifiers, *([index.entity] if index.entity else [])}
+
+
+def _inside(line: np.ndarray, found: Bands) -> np.ndarray:
+    """Which interval each point of a line lies in."""
+    numbers = np.full(len(line), NULL, dtype=np.int64)
+    for number, (low, high) in enumerate(found.edges):
+        with np.errstate(invalid="ignore"):
+            numbers[(line >= low) & (line < high)] = number
+    return numbers
+
+
+def _days(values: pl.Series) -> pl.Series | None:
+    """Distinct values as days, if they are."""
+    if not len(values) or not bool(values.head(200).str.contains(_DATE).all()):
+        return None
+    made = values.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
+    return made if made.null_count() * 20 <= len(made) else None
+
+
+def _lines(values: pl.Series, kind: str, aged: bool) -> Iterator[tuple[str, np.ndarray]]:
+    """The number lines that a raw column lies on: (name, place of each distinct value)."""
+    if numeric(kind):
+        yield "number", values.cast(pl.Float64, strict=False).to_numpy()
+        return
+    days = _days(values)
+    if days is None:
+        return
+    years = days.dt.year().cast(pl.Float64).to_numpy()
+    yield "year", years
+    if not aged:
+        return
+    number = days.cast(pl.Int32).cast(pl.Float64).to_numpy()
+    within = (days.dt.month().cast(pl.Int32) * 100 + days.dt.day()).to_numpy()
+    last = int(np.nanmax(years))
+    for year in range(last, max(last, datetime.now(UTC).year) + 2):
+        yield f"year difference {year}", year - years
+        for month, day in _DAYS_OF_AGE:
+            on = f"{year}-{month}-{day}"
+            yield f"age on {on}", year - years - (within > month * 100 + day)
+            passed = (date(year, month, day) - date(1970, 1, 1)).days - number
+            for length in _YEAR_DAYS:
+                yield f"years of {length} days to {on}", passed / length
+
+
+def _periods(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.ndarray, float]]:
+    """Truncated days: months and quarters, by their labels."""
+    days = _days(values)
+    if days is None:
+        return
+    for name, pattern, part in (
+        ("month", _MONTH, days.dt.month().cast(pl.Int64)),
+        ("quarter", _QUARTER, days.dt.quarter().cast(pl.Int64)),
+    ):
+        found = [pattern.fullmatch(label.strip()) for label in labels]
+        if not all(found):
+            continue
+        asked = [int(m[1]) * 100 + int(m[2]) for m in found if m]
+        if len(set(asked)) == len(asked):
+            own = days.dt.year().cast(pl.Int64) * 100 + part
+            place = pl.DataFrame({"p": asked, "n": list(range(len(asked)))})
+            numbers = pl.DataFrame({"p": own}).join(place, on="p", how="left", maintain_order="left")["n"]
+            yield name, numbers.fill_null(NULL).to_numpy(), len(labels[0]) * math.log2(95)
+
+
+def _prefixes(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.ndarray, float]]:
+    """First characters of a code: upper levels of a division, of a classification."""
+    lengths = {len(label) for label in labels}
+    known = values.str.len_chars()
+    if len(lengths) != 1 or not len(values) or known.n_unique() != 1:
+        return
+    length = lengths.pop()
+    if length < int(known[0]) and length >= 1:
+        place = pl.DataFrame({"p": list(labels), "n": list(range(len(labels)))})
+        own = pl.DataFrame({"p": values.str.slice(0, length)})
+        numbers = own.join(place, on="p", how="left", maintain_order="left")["n"].fill_null(NULL).to_numpy()
+        if len(np.unique(numbers[numbers >= 0])) == len(labels):
+            yield "prefix", numbers, math.log2(int(known[0]))
+
+
+def candidates(index: RawIndex, name: str, labels: Sequence[str]) -> Iterator[Group]:
+    """Every way in which ``labels`` could group a raw column."""
+    found = bands(labels)
+    aged = found is not None and (
+        any(word in name.casefold() for word in _AGES)
+        or max(abs(e) for pair in found.edges for e in pair if math.isfinite(e)) <= 150
+    )
+    for raw in index.columns:
+        if raw in _hidden(index):
+            continue
+        values = index.coded(raw).values
+        kind = index.kinds[raw]
+        for how, numbers, bits in (*_periods(labels, values), *_prefixes(labels, values)):
+            yield Group(raw, f"{how} {len(labels)}", list(labels), numbers, bits)
+        if found is not None:
+            for how, line in _lines(values, kind, aged):
+                yield Group(raw, how, list(labels), _inside(line, found), found.bits)
+
+
+def group(
+    index: RawIndex, name: str, labels: Sequence[str], stated: Sequence[pl.Series], cells: pl.Series
+) -> Group | None:
+    """The grouping of a raw column that the output column ``name`` is; None if it is none.
+
+    ``cells`` are its values in the rows, ``stated`` the numeric columns of the output: a grouping is taken
+    whose sizes are the sums of one of them. Where none states a count the names must agree.
+    """
+    labels = [label for label in labels if not MARGIN.fullmatch(label)]
+    if not 2 <= len(labels) <= MOST_LABELS:
+        return None
+    frame = pl.DataFrame({"label": cells.cast(pl.String), **{f"s{i}": s for i, s in enumerate(stated)}})
+    sums = frame.group_by("label").agg(pl.col([f"s{i}" for i in range(len(stated))]).sum())
+    place = {str(label): row for row, label in enumerate(sums["label"].to_list())}
+    order = [place[label] for label in labels]
+    told = [sums[f"s{i}"].to_numpy()[order] for i in range(len(stated))]
+    best: tuple[float, Group] | None = None
+    tried = 0
+    for one in candidates(index, name, labels):
+        tried += 1
+        sizes = _sizes(index, one)
+        if (sizes == 0).any():
+            continue
+        missed = [np.abs(given - sizes).sum() / sizes.sum() for given in told]
+        by_name = tame(one.raw) in tame(name) or tame(name) in tame(one.raw)
+        score = min(missed, default=0.0 if by_name else 1.0)
+        if score <= (_MISSED_BY_NAME if by_name else _MISSED) and (best is None or score < best[0]):
+            best = (score, one)
+    if best is None:
+        return None
+    one = best[1]
+    return Group(
+        one.raw, f"{one.raw}: {one.name}: {labels}", one.labels, one.numbers, one.bits + math.log2(tried)
+    )
+
+
+def _sizes(index: RawIndex, one: Group) -> np.ndarray:
+    """Entities of each group, by rows: an entity with several rows counts as often."""
+    weights = _rows_of(index, one.raw)
+    inside = one.numbers >= 0
+    return np.bincount(one.numbers[inside], weights=weights[inside], minlength=len(one.labels))
+
+
+def _rows_of(index: RawIndex, raw: str) -> np.ndarray:
+    codes = index.coded(raw).codes
+    counts = np.bincount(codes[codes >= 0], minlength=len(index.coded(raw).values))
+    return counts.astype(np.float64)
+
+
+def numbers_sql(index: RawIndex, one: Group) -> str:
+    """A further column of the index's table with the group of each row; its SQL."""
+    codes = index.coded(one.raw).codes
+    numbers = np.where(codes >= 0, np.append(one.numbers, NULL)[codes], NULL)
+    index.engine.register("group_numbers", pl.DataFrame({"row": np.arange(len(numbers)), "c": numbers}))
+    return add_numbers(index, one.name, "SELECT row, c FROM group_numbers")
