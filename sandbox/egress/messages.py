@@ -239,6 +239,76 @@ RULES: dict[str, Rule] = {
         "{count} of {total} lines of the text layer read differently on the page.",
         "使用标准字体编码，不另设文字层 / Use standard font encodings and no separate text layer",
     ),
+    "MODEL": Rule(
+        "26.6",
+        HOLD,
+        "这是模型（{numbers} 个数，{rows} 行原始数据），须由人看过。",
+        "This is a model ({numbers} numbers, {rows} raw rows): a person must look.",
+        "说明训练数据、算法和用途 / State the training data, the algorithm and the purpose",
+    ),
+    "MODEL_FAMILY": Rule(
+        "26.6",
+        HARD,
+        "模型中的部件保存原始记录或取值，或不在允许之列：{why}。",
+        "A part of the model stores raw records or values, or is not on the list: {why}.",
+        "改用线性模型，或叶节点人数达到门限的树 / Use a linear model, or trees with large leaves",
+    ),
+    "MODEL_ROWS": Rule(
+        "26.3",
+        HARD,
+        "模型的数组中有原始数据“{raw}”的 {count} 行或取值（{columns} 列，{method}；第 {family} 类）。",
+        "An array of the model holds {count} rows or values of raw data “{raw}” "
+        "({columns} columns, {method}; family {family}).",
+        "换用不保存训练数据的算法 / Use an algorithm that does not store its training data",
+    ),
+    "MODEL_LEAF": Rule(
+        "26.4",
+        HARD,
+        "{count} 个叶节点或树的人数低于门限 {threshold}，或未注明。",
+        "{count} leaves hold fewer than {threshold} rows, or {count} trees do not say how many.",
+        "设置叶节点的最少样本数 / Set the least number of samples in a leaf",
+    ),
+    "MODEL_SUPPORT": Rule(
+        "26.4",
+        HARD,
+        "模型词表中有 {count} 个标签的人数低于门限 {threshold}，或无从核对。",
+        "{count} labels in the model's vocabulary have fewer than {threshold} entities, or are unknown.",
+        "训练前合并稀有类别 / Merge rare categories before training",
+    ),
+    "MODEL_SATURATED": Rule(
+        "26.4",
+        HARD,
+        "参数 {parameters} 个，数据 {rows} 个主体：自由度不足 {threshold}，或每行一个取值。",
+        "{parameters} parameters over {rows} entities: fewer than {threshold} degrees of freedom, "
+        "or a value a row.",
+        "减少变量，或去掉逐行的结果 / Use fewer variables, and leave out results by row",
+    ),
+    "MODEL_ATTACK": Rule(
+        "26.6",
+        HARD,
+        "可由模型推断某人是否在“{raw}”中：AUC {auc}（上限 {threshold}），{canaries} 个异常样本中"
+        "记住了 {exposed} 个（第 {family} 类）。",
+        "The model tells who is in “{raw}”: AUC {auc} (at most {threshold}), {exposed} of {canaries} "
+        "canaries memorised (family {family}).",
+        "加大叶节点、减少参数、加强正则化或使用差分隐私 / Larger leaves, fewer parameters, "
+        "more regularisation, or differential privacy",
+    ),
+    "MODEL_TESTED": Rule(
+        "26.6",
+        FLAG,
+        "对“{raw}”的成员推断攻击未超过上限：AUC {auc}，误报率 1% 时查出 {tpr}。",
+        "Membership inference against “{raw}” stays below the limit: AUC {auc}, {tpr} found at 1 % false "
+        "alarms.",
+        "无须处理 / Nothing to do",
+    ),
+    "MODEL_UNTESTED": Rule(
+        "26.6",
+        HOLD,
+        "无法在域内运行成员推断攻击：特征或目标与原始数据的列对不上，或算法不在可计算之列。",
+        "Membership inference could not be tried: features or target match no raw columns, or the model "
+        "cannot be evaluated.",
+        "特征沿用原始数据的列名，用线性模型或树 / Name features like raw columns; use linear models or trees",
+    ),
     "FORMULA": Rule(
         "26.6",
         HOLD,
@@ -312,6 +382,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "external": ("打开时会从文件之外加载内容", "opening it loads content from elsewhere"),
     "formula": ("含有没有结果值的公式", "a formula has no stored result"),
     "time": ("读取超时", "reading it takes longer than the budget"),
+    "operator": ("含有不在允许之列的算子或节点", "it holds an operator or node that is not on the list"),
     "revisions": ("含有较早的版本", "it holds earlier revisions"),
     "reader": ("读取程序失败", "the reader failed on it"),
 }
