@@ -9,6 +9,7 @@ process; what is mounted beforehand keeps its flags, and a mount over ``/proc/1`
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import stat
 from collections.abc import Iterable
@@ -55,6 +56,10 @@ class Given:
         """OSError if it is not there, is a link, or may not be read."""
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         return cls(name, handle, stat.S_ISDIR(os.fstat(handle).st_mode))
+
+    def hold(self) -> None:
+        """Say that it is in use as long as it is open: ``rootfs`` removes no image that is."""
+        fcntl.flock(self.handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _checked(answer: int, what: str) -> None:

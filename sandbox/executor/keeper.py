@@ -112,6 +112,7 @@ class Keeper:
             root = house.Given.open("root", self.order.root)  # it may be where STAGE will cover it
             self.folder = TaskFolder(Path(f"/proc/self/fd/{root.handle}"), self.order.id)
             rootfs = house.Given.open("root", self.order.rootfs)
+            rootfs.hold()  # until this process ends
             inputs = [house.Given.open(name, path) for name, path in self.order.inputs]
             house.lay_out(rootfs, inputs, self.order.document.encode(), self.limits, self.owner)
         except OSError as error:

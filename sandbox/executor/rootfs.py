@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from sandbox.core.errors import fail
 from sandbox.executor.images import ImageList, Layer
 
+DIGEST = re.compile("[0-9a-f]{64}")
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -55,6 +57,7 @@ class Rootfs:
                     _merge(self._layer(layer), part)
                 part.chmod(0o755)
                 part.rename(target)
+                self._prune()
         except (OSError, subprocess.CalledProcessError) as error:
             raise fail("IMAGE_UNKNOWN", image=digest) from error
 
@@ -71,6 +74,21 @@ class Rootfs:
         part.rename(target)
         return target
 
+    def _prune(self) -> None:
+        """Remove what was unpacked of images and layers that the signed list no longer has; an image that a
+        task still runs on (``house.Given.hold``) stays until the next time."""
+        signed = self.images.signed().values()
+        digests = {row["digest"] for row in signed}
+        layers = {layer for row in signed for layer in row["layers"]}
+        for folder, kept in ((self.folder, digests), (self.folder / "layers", layers)):
+            for path in folder.iterdir():
+                if not DIGEST.fullmatch(path.name) or f"sha256:{path.name}" in kept or not _unused(path):
+                    continue
+                gone = path.with_name(f".{path.name}.part")  # half of it shall not stand under its name
+                shutil.rmtree(gone, ignore_errors=True)
+                path.rename(gone)
+                shutil.rmtree(gone)
+
     @staticmethod
     def _fresh(target: Path) -> Path:
         part = target.with_name(f".{target.name}.part")
@@ -85,6 +103,18 @@ class Rootfs:
         with (self.folder / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _unused(path: Path) -> bool:
+    """Whether nobody holds the folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    return True
 
 
 def _merge(layer: Path, target: Path) -> None:
