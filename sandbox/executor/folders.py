@@ -144,8 +144,9 @@ class TaskFolder:
                 path.unlink(missing_ok=True)
             os.close(handle)
 
-    def lay_out(self, limits: Limits, uid: int) -> None:
-        """Make and mount what a container needs before it has a task.
+    def lay_out(self, limits: Limits, uid: int, *, pipes: bool = True) -> None:
+        """Make and mount what a container needs before it has a task; ``pipes`` is false where the container
+        opens none of the host (``sandbox/task/waiting.py``).
 
         ISOLATION_UNAVAILABLE when this process may not mount.
         """
@@ -164,9 +165,12 @@ class TaskFolder:
         except OSError as error:
             self.remove()
             raise fail("ISOLATION_UNAVAILABLE", missing="mount") from error
-        os.mkfifo(self.inputs / GO)
-        (self.inputs / GO).chmod(0o444)  # opened for writing by root only, whose folder it is
-        os.mkfifo(self.output / READY, 0o600)
+        if pipes:
+            os.mkfifo(self.inputs / GO)
+            (self.inputs / GO).chmod(0o444)  # opened for writing by root only, whose folder it is
+            os.mkfifo(self.output / READY, 0o600)
+        else:
+            (self.output / READY).touch(0o600)
         files = self.output / "files"
         files.mkdir(mode=0o700)
         for owned in (files, self.output / READY):

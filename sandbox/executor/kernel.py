@@ -78,7 +78,8 @@ def remove_groups(container: str) -> None:
             group.rmdir()
 
 
-def _limit(container: str, v1: str, v2: str) -> str | None:
+def limit_of(container: str, v1: str, v2: str) -> str | None:
+    """What stands in a limit's file of the container's control group; None if there is none."""
     group = f"{CGROUP_PARENT.lstrip('/')}/{container}"
     for name in (v1, v2):
         with suppress(OSError):
@@ -86,8 +87,8 @@ def _limit(container: str, v1: str, v2: str) -> str | None:
     return None
 
 
-def _mounts(pid: int) -> dict[str, tuple[set[str], str]]:
-    """Mount point in the container -> (its flags, "type options" of its file system)."""
+def mounts_of(pid: int) -> dict[str, tuple[set[str], str]]:
+    """Mount point as ``pid`` sees it -> (its flags, "type options" of its file system)."""
     found = {}
     for line in (PROC / str(pid) / "mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")
@@ -97,8 +98,22 @@ def _mounts(pid: int) -> dict[str, tuple[set[str], str]]:
     return found
 
 
+def interfaces_of(pid: int) -> list[str]:
+    """The network interfaces that ``pid`` sees."""
+    lines = (PROC / str(pid) / "net/dev").read_text().splitlines()[2:]
+    return [line.split(":")[0].strip() for line in lines]
+
+
+def expected_limits(limits: Limits) -> dict[str, str]:
+    """What must stand in the files of ``LIMIT_FILES``."""
+    return {
+        "memory": str(limits.memory_bytes // 4096 * 4096),
+        "pids": str(limits.pids),
+        "cpus": str(round(limits.cpus * PERIOD_MICROSECONDS)),
+    }
+
+
 def _expected(limits: Limits, place: Place) -> dict[str, Any]:
-    quota = round(limits.cpus * PERIOD_MICROSECONDS)
     return {
         "uid": [str(place.uid)] * 4,
         "gid": [str(place.uid)] * 4,
@@ -111,9 +126,7 @@ def _expected(limits: Limits, place: Place) -> dict[str, Any]:
         "inputs_read_only": True,
         "output_hardened_tmpfs": True,
         "tmp_hardened": True,
-        "memory": str(limits.memory_bytes // 4096 * 4096),
-        "pids": str(limits.pids),
-        "cpus": str(quota),
+        **expected_limits(limits),
     }
 
 
@@ -123,8 +136,7 @@ def _observed(container: str, pid: int) -> dict[str, Any]:
         for line in (PROC / str(pid) / "status").read_text().splitlines()
         if ":\t" in line
     )
-    devices = (PROC / str(pid) / "net/dev").read_text().splitlines()[2:]
-    shown = _mounts(pid)
+    shown = mounts_of(pid)
     hardened = {"nosuid", "nodev", "noexec"}
     below_in = [flags for point, (flags, _) in shown.items() if point == "/in" or point.startswith("/in/")]
     out_flags, out_options = shown.get("/out", (set(), ""))
@@ -136,7 +148,7 @@ def _observed(container: str, pid: int) -> dict[str, Any]:
         "capabilities": sum(int(status[name], 16) for name in CAPABILITY_SETS),
         "no_new_privileges": status["NoNewPrivs"],
         "seccomp_filter": status["Seccomp"],
-        "interfaces": [line.split(":")[0].strip() for line in devices],
+        "interfaces": interfaces_of(pid),
         "shared_namespaces": [n for n in NAMESPACES if (mine / n).readlink() == (theirs / n).readlink()],
         "root_read_only": "ro" in shown["/"][0],
         "inputs_read_only": bool(below_in) and all("ro" in flags for flags in below_in),
@@ -144,7 +156,7 @@ def _observed(container: str, pid: int) -> dict[str, Any]:
         and out_options.startswith("tmpfs")
         and "size=" in out_options,
         "tmp_hardened": hardened <= shown.get(TMP, (set(), ""))[0],
-        **{name: _limit(container, v1, v2) for name, v1, v2 in LIMIT_FILES},
+        **{name: limit_of(container, v1, v2) for name, v1, v2 in LIMIT_FILES},
     }
 
 
@@ -166,4 +178,4 @@ def observe(limits: Limits, place: Place, container: str, pid: int) -> dict[str,
 
 def shown_below(pid: int, folder: str) -> dict[str, set[str]]:
     """Mount points below ``folder`` as process ``pid`` sees them -> their flags. OSError if it is gone."""
-    return {point: flags for point, (flags, _) in _mounts(pid).items() if point.startswith(f"{folder}/")}
+    return {point: flags for point, (flags, _) in mounts_of(pid).items() if point.startswith(f"{folder}/")}

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import select
+import stat
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -22,13 +23,14 @@ import docker
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from sandbox.core.errors import fail
-from sandbox.executor import kernel, profile
+from sandbox.executor import interposed, kernel, profile
 from sandbox.executor.contract import Shape, Task
 from sandbox.executor.folders import GO, READY, SLOTS, TaskFolder
 
 READY_SECONDS = 60.0  # to start, probe and import; the machine may be busy
 READY_BYTES = 64 << 10
 GO_SECONDS = 10.0
+LOOK_SECONDS = 0.002  # between two looks at a word that comes in a file
 KILL_SECONDS = 8.0  # for the last process to be gone after a kill
 HARDENED = {"ro", "nosuid", "nodev", "noexec"}
 AHEAD = "ahead"  # in the place of a task's kind: none is known yet (sandbox/task/rooms.py)
@@ -66,6 +68,11 @@ class Slot:
         return cls(**noted) if noted else None
 
     @property
+    def interposed(self) -> bool:
+        """Whether its kernel runs in user space."""
+        return self.shape.get("runtime") in profile.INTERPOSED
+
+    @property
     def waits(self) -> bool:
         """Whether its container is there, by what the kernel says."""
         return kernel.holds(self.container, self.pid)
@@ -83,16 +90,20 @@ def _maker_lives(slot: str) -> bool:
     return False
 
 
-def held(answers: object) -> dict[str, Any]:
-    """What is kept of a probe's answers: ``{"attempts": count, "refused": count}``.
+def held(answers: object, runtime: str = "runc") -> dict[str, Any]:
+    """What is kept of a probe's answers: ``{"attempts": count, "refused": count}``, and with a kernel in user
+    space ``"own_kernel"``: attempts that it granted, which are looked at from outside.
 
     ISOLATION_UNAVAILABLE names every attempt that succeeded or was not made.
     """
     made = answers if isinstance(answers, dict) else {}
-    failed = sorted(REQUIRED - set(made)) + sorted(name for name, told in made.items() if told == OPEN)
+    granted = sorted(name for name, told in made.items() if told == OPEN)
+    own = [name for name in granted if runtime in profile.INTERPOSED and name in interposed.OWN]
+    failed = sorted(REQUIRED - set(made)) + [name for name in granted if name not in own]
     if failed:
         raise fail("ISOLATION_UNAVAILABLE", missing=", ".join(f"probe: {name}" for name in failed))
-    return {"attempts": len(made), "refused": len(made)}
+    counts = {"attempts": len(made), "refused": len(made) - len(own)}
+    return {**counts, **({"own_kernel": own} if own else {})}
 
 
 class Slots:
@@ -145,7 +156,7 @@ class Slots:
         place = profile.Place(folder.id, profile.uid_of(folder.id), folder.inputs, folder.output, self.space)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            folder.lay_out(shape.limits, place.uid)
+            folder.lay_out(shape.limits, place.uid, pipes=shape.runtime not in profile.INTERPOSED)
             slot = self._start(api, shape, folder, place, (*self.entry, *((kind,) if kind else ())))
             folder.note("slot", asdict(slot))
         except BaseException:
@@ -182,8 +193,9 @@ class Slots:
         finally:
             os.close(pipe)
         pid = int(report["State"]["Pid"])
-        isolation["kernel"] = kernel.observe(shape.limits, place, container, pid)
-        isolation["probe"] = held(answers.get("probe"))
+        look = interposed.observe if shape.runtime in profile.INTERPOSED else kernel.observe
+        isolation["kernel"] = look(shape.limits, place, container, pid)
+        isolation["probe"] = held(answers.get("probe"), shape.runtime)
         return Slot(folder.id, container, pid, asdict(shape), profile.sha256_of(body), isolation)
 
     def drop(self, api: docker.APIClient, slot: str) -> None:
@@ -237,18 +249,17 @@ def kill(api: docker.APIClient, container: str) -> None:
 
 def _announced(pipe: int, container: str) -> dict[str, Any]:
     """What a new container says of itself. Only code of ours has run in it so far."""
-    poll = select.poll()
+    poll, plain = select.poll(), stat.S_ISREG(os.fstat(pipe).st_mode)
     poll.register(pipe, select.POLLIN)
     said, deadline = b"", time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline and len(said) <= READY_BYTES:
-        if not poll.poll(500):
-            if not kernel.processes(container):
-                break
-            continue
-        chunk = os.read(pipe, READY_BYTES)
-        if not chunk:
-            break
+    while time.monotonic() < deadline and len(said) <= READY_BYTES and not said.endswith(b"\n"):
+        heard = bool(poll.poll(500))
+        chunk = os.read(pipe, READY_BYTES) if heard else b""
         said += chunk
+        if not chunk and ((heard and not plain) or not kernel.processes(container)):
+            break
+        if not chunk and plain:
+            time.sleep(LOOK_SECONDS)
     try:
         answers = json.loads(said)
     except ValueError:
@@ -264,7 +275,8 @@ def bring(folder: TaskFolder, slot: Slot, task: Task) -> None:
     folder.bring(task)
     due = {f"/in/{given.name}" for given in task.inputs}
     try:
-        shown = kernel.shown_below(slot.pid, "/in")
+        viewer = interposed.gofer(slot.container) if slot.interposed else slot.pid
+        shown = kernel.shown_below(viewer, "/in")
     except OSError:
         raise fail("ISOLATION_UNAVAILABLE", missing="ready") from None
     if due != set(shown) or any(not flags >= HARDENED for flags in shown.values()):
@@ -277,6 +289,12 @@ def go(folder: TaskFolder, slot: Slot, seconds: float = GO_SECONDS) -> None:
     The container is about to open the other end: ``seconds`` to do so, else ISOLATION_UNAVAILABLE.
     ``seconds=0`` is for a process that found the task begun and does not know whether it was let go.
     """
+    if slot.interposed:
+        if seconds and not slot.waits:
+            raise fail("ISOLATION_UNAVAILABLE", missing="ready")
+        if folder.inputs.is_mount():
+            (folder.inputs / GO).touch(0o444)
+        return
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -5,6 +5,9 @@ object ``{"probe": {attempt: answer}}``; then something is read from
 ``/in/go``, which the executor writes when it has hung the inputs below ``/in`` and looked at them from
 outside. Where there is no ``.ready`` (a test, another executor) nothing is waited for.
 
+A runtime with a kernel of its own (gVisor) opens no pipe of the host: there ``.ready`` is an empty file,
+which gets the same object and a line's end, and ``go`` is a file that appears.
+
 Until ``.ready`` is written, this is on the path of every task whose container is made for it, so nothing is
 imported here that costs more than a millisecond.
 """
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 READY, GO = ".ready", "go"
 _claimed: float | None = None  # when the word to go came, CLOCK_BOOTTIME
 IDLE_SECONDS = 1800  # nobody wants this container any more: its executor was killed and did not come back
+# Between two looks at whether ``go`` has appeared, where it is no pipe; how long until the looks are rarer.
+LOOK_SECONDS, LATER_LOOK_SECONDS, LATER_SECONDS = 0.005, 0.05, 10.0
 
 
 def nothing() -> None:
@@ -45,23 +50,42 @@ def until_claimed(
     """
     ready = os.path.join(out, READY)
     try:
-        if not stat.S_ISFIFO(os.lstat(ready).st_mode):
-            return
+        kind = os.lstat(ready).st_mode
     except FileNotFoundError:
+        return
+    if not (stat.S_ISFIFO(kind) or stat.S_ISREG(kind)):
         return
     answers = ", ".join(f"{quoted(name)}: {quoted(told)}" for name, told in attempt().items())
     before()
-    go = os.open(os.path.join(inputs, GO), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(ready, "w", encoding="ascii") as pipe:
-        pipe.write(f'{{"probe": {{{answers}}}}}')
+    go = os.path.join(inputs, GO)
+    pipe = os.open(go, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC) if stat.S_ISFIFO(kind) else None
+    with open(ready, "w", encoding="ascii") as word:
+        word.write(f'{{"probe": {{{answers}}}}}\n')
     meanwhile()
-    poll = select.poll()
-    poll.register(go, select.POLLIN)
-    if not poll.poll(IDLE_SECONDS * 1000):
+    if not (_appeared(go) if pipe is None else _written(pipe)):
         raise SystemExit(1)
     global _claimed
     _claimed = time.clock_gettime(time.CLOCK_BOOTTIME)
-    os.close(go)
+
+
+def _written(pipe: int) -> bool:
+    """Whether somebody writes into ``pipe`` in time; it is closed."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    came = bool(poll.poll(IDLE_SECONDS * 1000))
+    os.close(pipe)
+    return came
+
+
+def _appeared(path: str) -> bool:
+    """Whether a file ``path`` appears in time."""
+    begun = time.monotonic()
+    while not os.path.exists(path):
+        waited = time.monotonic() - begun
+        if waited > IDLE_SECONDS:
+            return False
+        time.sleep(LOOK_SECONDS if waited < LATER_SECONDS else LATER_LOOK_SECONDS)
+    return True
 
 
 def since_claimed() -> float:
