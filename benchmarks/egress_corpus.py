@@ -14,6 +14,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import tempfile
@@ -251,6 +252,7 @@ def main() -> None:
     only = [word for word in asked.only.split(",") if word]
     doses = asked.doses.split(",")
     attacks = [c for c in select(seeds, asked.per_family, forms, only) if _dose(c) in doses]
+    random.Random(1).shuffle(attacks)  # a run that is cut short has then seen something of everything
     outputs = list(select_benign(seeds, asked.benign, forms)) if not only or "benign" in only else []
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
