@@ -130,6 +130,7 @@ class Document:
     views: list[Table] = field(default_factory=list)  # other readings of the tables, see ``layout``
     pieces: list[Piece] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
+    drawings: int = 0  # of vectors; what they look like is for people to see
     arrays: list[Array] = field(default_factory=list)
     members: list[Document] = field(default_factory=list)  # of an archive, each under "archive/member"
     outer: str = ""  # path of the archive that it is a member of

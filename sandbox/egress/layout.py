@@ -72,8 +72,8 @@ def running_text(document: Document) -> list[Piece]:
     """The lines outside tables that a reader sees."""
     inside: set[str] = set()
     for item in document.tables:
-        start = re.fullmatch(r"table at line (\d+)", item.part)
+        start = re.fullmatch(r"(.*?)table at line (\d+)", item.part)
         if start:
-            first = int(start.group(1))
-            inside |= {f"line {first + i}" for i in range(item.data.height + 2)}
+            first = int(start.group(2))
+            inside |= {f"{start.group(1)}line {first + i}" for i in range(item.data.height + 2)}
     return [piece for piece in document.pieces if piece.where not in inside and not piece.hidden]

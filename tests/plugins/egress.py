@@ -19,7 +19,23 @@ POLICY = {
     "egress.ledger_rate_max": 0.20,
     "egress.raw_overlap_rows": 0,
     "egress.raw_overlap_columns": 3,
-    "egress.formats": ["csv", "parquet", "json", "markdown", "png"],
+    "egress.formats": [
+        *(
+            "csv",
+            "parquet",
+            "arrow",
+            "json",
+            "chart",
+            "markdown",
+            "html",
+            "ipynb",
+            "xlsx",
+            "docx",
+            "pdf",
+            "png",
+        ),
+        *("jpeg", "svg", "zip", "tar", "onnx", "safetensors", "skops"),
+    ],
 }
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 

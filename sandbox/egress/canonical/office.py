@@ -54,6 +54,8 @@ def _cell(value: object) -> str:
         return "<c/>"
     if isinstance(value, bool):
         return f'<c t="b"><v>{int(value)}</v></c>'
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return f"<c><v>{int(value)}</v></c>"  # whole numbers have one spelling
     if isinstance(value, float) or (isinstance(value, int) and abs(value) < _EXACT):
         return f"<c><v>{value!r}</v></c>"
     return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(str(value))}</t></is></c>'

@@ -12,13 +12,15 @@ from sandbox.egress.messages import REASONS, finding
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
-    """One hard finding a fault; a flag for metadata."""
+    """One hard finding a fault; a flag for metadata; a hold for drawings."""
     for reason, where in document.faults:
         zh, en = REASONS[reason]
         yield finding("FORMAT", document.shown, where, {"reason": reason}, why_zh=zh, why_en=en)
     hidden = [piece for piece in document.pieces if piece.hidden]
     if hidden:
         yield finding("METADATA", document.shown, hidden[0].where, {"count": len(hidden)})
+    if document.drawings:
+        yield finding("IMAGE", document.shown, "", {"drawings": document.drawings})
 
 
-CHECK = Check(("FORMAT", "METADATA"), "file", run, ("egress.formats",))
+CHECK = Check(("FORMAT", "METADATA", "IMAGE"), "file", run, ("egress.formats",))

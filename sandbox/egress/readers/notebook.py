@@ -108,6 +108,7 @@ class _Notebook:
         self.document.tables += part.tables
         self.document.views += part.views
         self.document.pictures += part.pictures
+        self.document.drawings += part.drawings
         return part
 
     def picture(self, where: str, value: Any) -> Any:

@@ -35,8 +35,8 @@ COMMON = (
 _FREE_LINKS = ("/hyperlink",)  # relationships that nothing loads before a person asks for it
 _AXES = ("cat", "val", "xVal", "yVal", "bubbleSize")
 _ANY = re.compile(r"\S")
-# Styles are dropped and full of names of fonts: only what is long or has numbers in it is worth a word.
-_IN_STYLES = re.compile(r"@|(?<![0-9A-F])(?![0-9A-F]{20}(?![0-9A-F]))[0-9A-F]*[0-9]{6}|.{40}")
+# Styles are dropped and full of names of fonts: only what is long, quoted or has numbers in it counts.
+_IN_STYLES = re.compile(r"@|(?<![0-9A-F])(?![0-9A-F]{20}(?![0-9A-F]))[0-9A-F]*[0-9]{6}|.{40}|\"|;;")
 # What an attribute may say without being worth a look: words, short numbers, colours, cells, parts, spaces.
 _PLAIN = re.compile(
     r"(?!.*[0-9]{6})(?:[A-Za-z][A-Za-z0-9_.\-]{0,39}|[A-Za-z0-9.\-]+:[A-Za-z0-9]+|"

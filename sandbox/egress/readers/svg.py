@@ -74,7 +74,7 @@ _WORDS = {
     "orient": r"auto|auto-start-reverse",
 }
 _KNOWN = frozenset(
-    {*_NUMBERS, *_COLOURS, "d", "transform", "gradientTransform", "patternTransform", "style", "href", "id"}
+    {*_NUMBERS, *_COLOURS, "d", "transform", "gradientTransform", "patternTransform", "style", "href"}
 )
 _NOTABLE = re.compile(r"[\u3400-\u9fff]|[0-9]{6}|[0-9A-Za-z+/]{20}|@|--")
 _LOCAL = re.compile(r"url\(\s*['\"]?#([^'\")]+)['\"]?\s*\)|#(.+)")
@@ -182,12 +182,8 @@ class Drawing:
 
     def attributes(self, node: etree._Element) -> dict[str, str]:
         """The attributes that leave. Raises ``Unreadable`` (active, external)."""
-        given = {package.name_of(key): str(value) for key, value in node.attrib.items()}
-        for part in given.pop("style", "").split(";"):
-            key, _, value = part.partition(":")
-            given.setdefault(key.strip(), value.strip())
         kept: dict[str, str] = {}
-        for key, value in sorted(given.items()):  # ids are numbered as they come
+        for key, value in sorted(_given(node).items()):  # ids are numbered as they come
             made = self.attribute(key, value)
             if made is not None:
                 kept[key] = made
@@ -232,9 +228,11 @@ class Drawing:
             return None
         if name not in _DRAWN:
             raise Unreadable("active")
-        look = ";".join(f"{k}:{v}" for k, v in node.attrib.items())
-        if re.search(
-            r"display:\s*none|visibility:\s*(?:hidden|collapse)|(?:^|[;\s])opacity:\s*0*\.?0*\s*(?:;|$)", look
+        given = _given(node)
+        if (
+            given.get("display") == "none"
+            or given.get("visibility") in ("hidden", "collapse")
+            or self.numbers(given.get("opacity", "1"), 2) == "0"
         ):
             return None
         kept = self.attributes(node)
@@ -287,6 +285,15 @@ _PROLOGUE = re.compile(
 def parse(text: str) -> etree._Element:
     """The tree of a drawing; the document type of SVG 1.1 is known and not loaded. Raises ``Unreadable``."""
     return package.tree(_PROLOGUE.sub("", text, count=1).encode())
+
+
+def _given(node: etree._Element) -> dict[str, str]:
+    """The attributes of an element, those of its style included."""
+    given = {package.name_of(key): str(value) for key, value in node.attrib.items()}
+    for part in given.pop("style", "").split(";"):
+        key, _, value = part.partition(":")
+        given[key.strip()] = value.strip()
+    return given
 
 
 def _commands(text: str) -> Iterator[tuple[str, list[float]]]:
@@ -348,6 +355,7 @@ def lay_open(document: Document, root: etree._Element, budget: Budget, where: st
     if made is None:
         raise Unreadable("empty")
     drawing.made = made
+    document.drawings += 1
     label = f"{where} " if where else ""
     document.pieces.extend(Piece(f"{label}text {i + 1}", text) for i, text in enumerate(drawing.texts))
     package.bring_to_light(
