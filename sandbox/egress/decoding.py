@@ -2,108 +2,76 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-import bz2
-import html
 import lzma
 import re
 import zlib
-from collections.abc import Callable
-from urllib.parse import unquote_to_bytes
+from collections.abc import Mapping
 
 import polars as pl
 
+from sandbox.egress.decoding_steps import BASES, CIPHERS, Decoder, readable, unpack
+
 DEPTH = 3
-ACCIDENTAL = ("reversed",)  # chains whose result may be a number by chance
+# Chains that turn any text into some text, or any token into some number: what they give may be an identifier
+# by chance, so it counts only for a share of the values.
+_NUMBERS = ("base36", "base58", "base62", "base62 (small first)", "decimal")
 _CODED = (
-    r"[A-Za-z0-9+/_\-]{8,}={0,6}|(?:%[0-9A-Fa-f]{2}){4,}|(?:\\u[0-9A-Fa-f]{4}){4,}|(?:&#x?[0-9A-Fa-f]+;){4,}"
+    r"[A-Za-z0-9+/_\-]{7,}={0,6}|(?:%[0-9A-Fa-f]{2}){4,}|(?:\\u[0-9A-Fa-f]{4}){4,}|(?:&#x?[0-9A-Fa-f]+;){4,}|"
+    r"(?:\\x[0-9A-Fa-f]{2}){4,}|(?:=[0-9A-F]{2}){4,}"
 )
-_INFLATED = 1 << 20  # bytes a compressed token may give
-
-
-def _hex(text: str) -> bytes:
-    return bytes.fromhex(text)
-
-
-def _base64(text: str) -> bytes:
-    body = text.rstrip("=").replace("-", "+").replace("_", "/")
-    if len(body) % 4 == 1:
-        raise ValueError
-    return base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-
-
-def _base32(text: str) -> bytes:
-    body = text.rstrip("=").upper()
-    return base64.b32decode(body + "=" * (-len(body) % 8))
-
-
-def _base85(text: str) -> bytes:
-    return base64.b85decode(text)
-
-
-def _url(text: str) -> bytes:
-    if "%" not in text:
-        raise ValueError
-    return unquote_to_bytes(text)
-
-
-def _escapes(text: str) -> bytes:
-    if "\\u" in text:
-        return re.sub(r"\\u([0-9A-Fa-f]{4})", lambda m: chr(int(m.group(1), 16)), text).encode()
-    if "&#" in text:
-        return html.unescape(text).encode()
-    raise ValueError
-
-
-def _reversed(text: str) -> bytes:
-    return text[::-1].encode()
-
-
-def _unpack(data: bytes) -> bytes | None:
-    """Inflated ``data`` if it is zlib, gzip, bzip2 or xz."""
-    if data[:2] == b"\x1f\x8b" or (data[:1] == b"\x78" and len(data) > 2):
-        engine = zlib.decompressobj(47)
-        return engine.decompress(data, _INFLATED)
-    if data[:3] == b"BZh":
-        return bz2.BZ2Decompressor().decompress(data, _INFLATED)
-    if data[:6] == b"\xfd7zXZ\x00":
-        return lzma.LZMADecompressor(memlimit=64 << 20).decompress(data, _INFLATED)
-    return None
-
-
-_DECODERS: tuple[tuple[str, Callable[[str], bytes]], ...] = (
-    ("hex", _hex),
-    ("base64", _base64),
-    ("base32", _base32),
-    ("base85", _base85),
-    ("url", _url),
-    ("escape", _escapes),
-    ("reversed", _reversed),
+# Codes of characters one after the other, and the signs of base 85 and of rot47: taken as a whole.
+_MARK = r"(?:0x|\\x|U\+|\\u|0b|0o)?"
+_LISTED = rf"(?:{_MARK}[0-9A-Fa-f]{{2,8}}[;,:.\- ]{{1,2}}){{7,}}{_MARK}[0-9A-Fa-f]{{2,8}}"
+_SIGNS = r"[!-~]{11,}"
+_WORD = re.compile(
+    r"(?![a-j]{11,}$|[qwertyuiop]{11,}$)[a-z\-_]+|[A-Z][a-z]+(?:[A-Z][a-z]+)*|[0-9.\-/:]{1,13}|[0-9]{1,4}[\-/.][0-9.\-/:]+"
 )
-_WORD = re.compile(r"[a-z\-_]+|[A-Z][a-z]+(?:[A-Z][a-z]+)*|[0-9.\-/:]+")
+# By the characters of a token: which coders may have written it. All others: any.
+_ALPHABETS = (
+    (re.compile("[01]+"), ("base2",)),
+    (re.compile("[0-9]+"), ("hex", "base8", "ascii codes", "ascii codes of two digits", "decimal")),
+    (re.compile("(?:0x)?(?:[0-9a-f]{16,}|[0-9A-F]{16,})"), ("hex",)),
+    (
+        re.compile("[A-Z2-7]+=*|[a-z2-7]+=*"),
+        ("base32", "base32 (hex)", "base36", "base64", "base58", "base85"),
+    ),
+    (
+        re.compile("[0-9A-Z]+=*|[0-9a-z]+=*"),
+        ("hex", "base32 (hex)", "base36", "base64", "base58", "base62", "base85"),
+    ),
+    (
+        re.compile("[0-9A-Za-z]+=*"),
+        ("base64", "base58", "base62", "base62 (small first)", "base85", "ascii85", "z85"),
+    ),
+    (re.compile("[0-9A-Za-z+/_-]+=*"), ("base64", "base85", "ascii85", "z85")),
+)
+_SHORT = 64  # characters of a decoded text that may be an identifier in a cipher
+_LONG = 4096  # characters of a whole value that is tried as one code
+_CIPHERED = 60  # tokens of a place that the schoolbook ciphers are tried on
 
 
-def _readable(data: bytes) -> str | None:
-    """The text of ``data`` if it is nearly all printable."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    good = sum(char.isprintable() or char in "\n\t\r" for char in text)
-    return text if len(text) >= 4 and good >= 0.95 * len(text) else None
+def accidental(chain: str) -> bool:
+    """Whether what ``chain`` gave may be an identifier by chance."""
+    return any(step in CIPHERS or step in _NUMBERS for step in chain.split(">"))
 
 
-def _step(token: str) -> list[tuple[str, str]]:
+def _plausible(token: str) -> Mapping[str, Decoder]:
+    """The decoders whose coders write with the characters of ``token``."""
+    names = next((names for pattern, names in _ALPHABETS if pattern.fullmatch(token)), None)
+    return BASES if names is None else {name: BASES[name] for name in names}
+
+
+def _step(token: str, ciphers: Mapping[str, Decoder] | None = None) -> list[tuple[str, str]]:
     """All readable decodings of one token: (name of the decoder, text)."""
     found = []
-    for name, decoder in _DECODERS:
+    for name, decoder in (_plausible(token) if ciphers is None else ciphers).items():
         try:
             data = decoder(token)
-            packed = _unpack(data)
-        except (ValueError, binascii.Error, zlib.error, OSError, EOFError, lzma.LZMAError):
+            packed = unpack(data)
+        except (ValueError, binascii.Error, zlib.error, OSError, EOFError, lzma.LZMAError, OverflowError):
             continue
-        text = _readable(packed if packed is not None else data)
+        text = readable(packed if packed is not None else data)
         if text is not None and text != token:
             found.append((f"{name}+compressed" if packed is not None else name, text))
     return found
@@ -111,45 +79,68 @@ def _step(token: str) -> list[tuple[str, str]]:
 
 def coded(values: pl.Series) -> pl.DataFrame:
     """Which of ``values`` hold a token that may be an encoding: their ``index``."""
-    hits = values.cast(pl.String).str.contains(_CODED).fill_null(False)
+    text = values.cast(pl.String)
+    hits = text.str.contains(f"{_CODED}|{_LISTED}|^{_SIGNS}$").fill_null(False)
     return pl.DataFrame({"index": hits.arg_true().cast(pl.Int64)})
 
 
+def _candidates(series: pl.Series) -> list[tuple[int, str, str]]:
+    """(index of the value, token, "") of all that may be an encoding."""
+    frame = pl.DataFrame({"index": pl.int_range(0, len(series), eager=True), "token": series}).drop_nulls()
+    words = frame.filter(pl.col("token").str.contains(_CODED)).with_columns(
+        pl.col("token").str.extract_all(_CODED)
+    )
+    whole = frame.filter(
+        pl.col("token").str.contains(f"^(?:{_LISTED}|{_SIGNS})$") & (pl.col("token").str.len_bytes() <= _LONG)
+    )
+    inside = frame.filter(pl.col("token").str.contains(_LISTED)).with_columns(
+        pl.col("token").str.extract_all(_LISTED)
+    )
+    every = pl.concat([words.explode("token"), whole, inside.explode("token")]).unique(maintain_order=True)
+    return [(int(i), str(t), "") for i, t in every.iter_rows() if not _WORD.fullmatch(t)]
+
+
 def expand(values: pl.Series, budget: list[int]) -> tuple[list[int], list[str], list[str]]:
-    """Everything that tokens of ``values`` decode to.
+    """Everything that tokens of ``values`` decode to, up to ``DEPTH`` deep.
 
     ``budget`` is a one-element list of bytes left; it is drawn down and goes negative when it was not
     enough, which the caller must report. Returns (index of the value, decoded text, chain of decoders).
     """
-    series = values.cast(pl.String)
-    candidates = (
-        pl.DataFrame({"index": pl.arange(0, len(series), eager=True), "token": series})
-        .filter(pl.col("token").str.contains(_CODED))
-        .with_columns(pl.col("token").str.extract_all(_CODED))
-        .explode("token")
-        .unique(maintain_order=True)
-    )
-    front = [
-        (int(index), str(token), "") for index, token in candidates.iter_rows() if not _WORD.fullmatch(token)
-    ] + [(int(i), str(t), "") for i, t in candidates.iter_rows() if re.fullmatch(r"[0-9]{14,}", t)]
+    front = _candidates(values.cast(pl.String))
     where: list[int] = []
     texts: list[str] = []
     chains: list[str] = []
     seen: set[tuple[int, str]] = set()
-    for _ in range(DEPTH):
+    step = max(1, len(front) // _CIPHERED)
+    for depth in range(DEPTH):
         following: list[tuple[int, str, str]] = []
-        for index, token, chain in front:
+        for number, (index, token, chain) in enumerate(front):
             budget[0] -= len(token)
             if budget[0] < 0:
                 return where, texts, chains
-            for name, text in _step(token):
-                if (index, text) in seen or (name == "reversed" and chain.endswith("reversed")):
+            found = _step(token)
+            if number % step == 0 and depth < DEPTH - 1 and not accidental(chain):
+                found += _step(token, CIPHERS if depth == 0 or len(token) <= _SHORT else {})
+            for name, text in found:
+                if (index, text) in seen:
                     continue
                 seen.add((index, text))
                 path = f"{chain}>{name}" if chain else name
                 where.append(index)
                 texts.append(text)
                 chains.append(path)
-                following.extend((index, part, path) for part in re.findall(_CODED, text)[:1000])
+                # A cipher over a coding is undone; one under it is the last step.
+                ciphered = name in CIPHERS
+                if not (text.isdigit() and (ciphered or name in _NUMBERS)) and not (ciphered and depth):
+                    following.extend((index, part, path) for part in _tokens(text))
         front = following
+        step = max(1, len(front) // _CIPHERED)
     return where, texts, chains
+
+
+def _tokens(text: str) -> list[str]:
+    """What may be decoded once more in a decoded text: its words, or the whole."""
+    found = re.findall(_CODED, text)[:1000]
+    if re.fullmatch(_LISTED, text) or re.fullmatch(_SIGNS, text):
+        found.append(text)
+    return [token for token in found if not _WORD.fullmatch(token)]

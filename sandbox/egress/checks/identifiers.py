@@ -14,7 +14,7 @@ import polars as pl
 from sandbox.egress.checks.base import Check
 from sandbox.egress.clean import mask
 from sandbox.egress.context import Context
-from sandbox.egress.decoding import ACCIDENTAL, coded, expand
+from sandbox.egress.decoding import accidental, coded, expand
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
 from sandbox.egress.identifiers import KINDS, scan
@@ -23,6 +23,7 @@ from sandbox.egress.pii.normal import locate
 
 _RUNS = re.compile(r"(?:[A-Za-z0-9+/_\-]{24,}={0,2}\s*){2,}")
 _HAN = r"[\p{Han}·]{2,6}|[0-9A-Za-z@.]{6,}"
+_LONG = 14  # characters from which one hit is no chance, whatever was tried
 _COLUMN, _MOSTLY = 3, 0.5  # distinct values, and share of the column, that make a column of a kind
 _NAME_HEADER = re.compile(r"姓名|名字|联系人|(?:^|[_ ])names?$|^xm$", re.IGNORECASE)
 
@@ -160,7 +161,7 @@ def _decoded(
     """
     for (kind,), group in hits.group_by("kind", maintain_order=True):
         row = KINDS[str(kind)]
-        plain = pl.Series([chains[i] not in ACCIDENTAL for i in group["index"]], dtype=pl.Boolean)
+        plain = pl.Series([not accidental(chains[i]) for i in group["index"]], dtype=pl.Boolean)
         enough = base <= 2 or group["found"].n_unique() >= max(2, 0.2 * base)
         certain = group.filter(pl.col("sure") & (plain | pl.lit(enough)))
         told = row.alone in (Severity.HARD, Severity.HOLD)
@@ -239,24 +240,25 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             decoded = Source(source.where, source.header, pl.Series(texts, dtype=pl.String), [], False)
             yield from _decoded(document, decoded, scan(decoded.values), chains, len(values))
             if context.raws:
-                yield from _decoded_raw(document, decoded, chains, context)
+                yield from _decoded_raw(document, decoded, chains, context, len(values))
 
 
 def _decoded_raw(
-    document: Document, source: Source, chains: list[str], context: Context
+    document: Document, source: Source, chains: list[str], context: Context, base: int
 ) -> Iterable[Finding]:
+    """Raw identifiers among what was decoded; by chance only long ones are none."""
     hits = _identifying(context, source.values)
     if not hits.height:
         return
+    plain = pl.Series([not accidental(chains[i]) for i in hits["index"]], dtype=pl.Boolean)
+    hits = hits.with_columns(plain=plain, long=pl.col("found").str.len_chars() >= _LONG)
     distinct = hits["found"].n_unique()
-    if bool(hits["strong"].any()) or distinct >= 3:
-        yield finding(
-            "REVERSIBLE",
-            document.shown,
-            source.where,
-            {"family": 4, "method": chains[int(hits["index"][0])], "count": distinct},
-            column=source.where,
-        )
+    many = distinct >= _COLUMN and (bool(plain.any()) or distinct >= 0.2 * base)
+    certain = hits.filter(pl.col("strong") & (pl.col("plain") | pl.col("long")))
+    if certain.height or many:
+        chain = chains[int((certain if certain.height else hits)["index"][0])]
+        evidence = {"family": 4, "method": chain, "count": distinct}
+        yield finding("REVERSIBLE", document.shown, source.where, evidence, column=source.where)
 
 
 CHECK = Check(("IDENTIFIER", "RAW_IDENTIFIER", "REVERSIBLE", "BUDGET"), "file", run)
