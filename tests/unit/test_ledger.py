@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.egress.ledger import store
+from sandbox.egress.ledger import store, system
 from sandbox.egress.ledger.books import MOST_LAYERS, Book, book, common, epoch
 from sandbox.egress.ledger.compare import How, compare
 from sandbox.egress.ledger.cuts import contingency, small_cuts
 from sandbox.egress.ledger.pairs import close_pairs
-from sandbox.egress.ledger.span import MOST_CELLS, spanned
+from sandbox.egress.ledger.span import MOST_CELLS, layers_of, spanned
 from tests.refusal import refused
 
 
@@ -105,6 +105,34 @@ def test_determined_entities_are_those_of_linear_algebra(seed: int) -> None:
     assert found.determined == wanted
     assert found.rank == np.linalg.matrix_rank(rows(*old, *new))
     assert found.rank_before == np.linalg.matrix_rank(rows(*old))
+
+
+@pytest.mark.parametrize("sparse", [0, 3, 10**6])
+def test_what_is_eliminated_sparsely_and_densely_is_one_factor(
+    sparse: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(system, "_SPARSE", sparse)
+    monkeypatch.setattr(system, "_ROWS", 5)
+    draw = np.random.default_rng(3)
+    on = universe(200)
+    books = [parted(draw.integers(-1, size, 200), f"b{size}", on) for size in (9, 30, 12)]
+    layers = layers_of(books)
+    made = system.System(layers, layers[2].start)
+    matrix = rows(*books)
+    gram = matrix @ matrix.T
+    right = draw.standard_normal((len(gram), 2))
+    assert np.allclose(gram @ made.solve(right), right, atol=1e-2)
+    first = layers[2].start
+    older = made.solve(right, older=True)
+    assert np.allclose(gram[:first, :first] @ older[:first], right[:first], atol=1e-2)
+    assert not older[first:].any()
+    for row in (first, len(gram) - 1):
+        near, *_ = np.linalg.lstsq(matrix[: max(row, first)].T, matrix[row], rcond=None)
+        wanted = np.sum((matrix[row] - near @ matrix[: len(near)]) ** 2) if row == first else None
+        assert wanted is None or made.distance[row] == pytest.approx(wanted, rel=1e-3)
+        weights = made.nearest(np.array([row]))[:, 0]
+        left = matrix[row] - weights @ matrix
+        assert np.sum(left**2) == pytest.approx(made.distance[row], rel=1e-2)
 
 
 @settings(deadline=None, max_examples=30)

@@ -39,7 +39,6 @@ def test_nothing_is_released_without_its_cells(granted: Scene, damage: str, caus
         file.unlink()
     else:
         file.write_bytes(b"others")
-    granted.act("system", "egress-request", "eg-a", "prepare")
     granted.space.gate.release("eg-a")
     request = granted.get("egress-request", "eg-a")
     assert (request.state, request.status["withhold"]["cause"]) == ("recalled", cause)
@@ -58,7 +57,6 @@ def test_a_release_counts_from_its_review_on_and_its_recall_takes_nothing_back(g
         granted.act(who, "egress-request", "eg-a", "give_verdict", granted.verdict(which))
     granted.act("reviewer-two", "egress-request", "eg-a", "approve", {})
     granted.register("eg-a")
-    granted.act("system", "egress-request", "eg-a", "prepare")
     granted.space.gate.release("eg-a")
     granted.act("reviewer", "egress-request", "eg-a", "recall", {"cause": "leak"})
     assert counting(granted) == ["eg-a"]

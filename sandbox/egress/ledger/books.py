@@ -74,6 +74,11 @@ class Book:
     def layers(self) -> tuple[list[np.ndarray], int]:
         """(codes, left over): each layer gives every entity of the universe its cell, or -1; cells of one
         layer are disjoint. Cells that overlap (a person has several rows) go into several layers."""
+        count = len(self.universe)
+        if np.bincount(self.members, minlength=1).max(initial=0) <= 1:  # nothing overlaps
+            whole = np.full(count, -1, dtype=np.int32)
+            whole[self.members] = np.repeat(np.arange(len(self.sizes), dtype=np.int32), self.sizes)
+            return [whole], 0
         codes: list[np.ndarray] = []
         left = 0
         for number in range(len(self.starts) - 1):
@@ -83,7 +88,7 @@ class Book:
                 if len(codes) == MOST_LAYERS:
                     left += 1
                     continue
-                home = np.full(len(self.universe), -1, dtype=np.int32)
+                home = np.full(count, -1, dtype=np.int32)
                 codes.append(home)
             home[mine] = number
         return codes, left

@@ -1,12 +1,12 @@
 """Any linear combination of all cells: who is determined by the releases together, and how loaded they are.
 
 A cell is a 0/1 row over the entities; what can be computed from the cells is the space their rows span. With
-G = A·Aᵀ (counted, never A itself) and its Cholesky factor L, the older rows first:
+the factor of A·Aᵀ (``system``), the older rows first:
 
-- L[j, j]² is the squared distance of row j from what all rows before it span. A remainder of ±1 on a group
-  has the group's size as its squared length, so a distance of the threshold or more *proves* that row j
-  completes no such group, whatever is added and subtracted. A shorter one is a suspicion, which the
-  least-squares coefficients, rounded to whole numbers, turn into a proof where they leave a small group.
+- the squared distance of a row from what all rows before it span: a remainder of ±1 on a group has the size
+  of the group as its squared length, so a distance of the threshold or more *proves* that the row completes
+  no such group, whatever is added and subtracted. A shorter one is a suspicion, which the least-squares
+  coefficients, rounded to whole numbers, turn into a proof where they leave a small group.
 - a random vector, projected onto what the rows do not see, is nought at exactly those entities (or
   indistinguishable groups) whose value the releases determine (their leverage is 1).
 - the rank, over the entities, is the reconstruction rate: independent statistics an entity.
@@ -18,27 +18,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
 
 from sandbox.egress.ledger.books import Book
+from sandbox.egress.ledger.system import DEPENDENT, Layer, System, rows_times, times_rows
 
 MOST_CELLS = 14_000  # one matrix of doubles: 1.5 GiB
-_RIDGE = 1e-5
-_DEPENDENT = 1e-2  # squared distance below which a row is a combination of the others
 _VECTORS = 5
 _NOUGHT = 0.02  # of a projected unit normal vector: chance makes one of 10^8 entities look determined
 _SUSPECTS = 24  # rows whose coefficients are rounded
 _SEED = 20
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of disjoint cells: ``codes`` of the entities (-1 none), ``start`` of its rows, the book."""
-
-    codes: np.ndarray
-    start: int
-    count: int
-    book: int
 
 
 @dataclass(frozen=True)
@@ -70,52 +58,13 @@ def layers_of(books: Sequence[Book]) -> list[Layer]:
             fresh[cell] = name[0] > 0 and name not in known
             known.add(name)
         for codes in one.layers[0]:
-            here = np.unique(codes)
-            here = here[here >= 0]
+            here = np.flatnonzero(np.bincount(codes + 1, minlength=len(fresh) + 1)[1:])
             here = here[fresh[here]]
             if len(here):
                 order = np.full(len(fresh) + 1, -1, dtype=np.int32)  # the last stands for -1
                 order[here] = np.arange(len(here))
                 found.append(Layer(order[codes], start, len(here), number))
                 start += len(here)
-    return found
-
-
-def _gram(layers: Sequence[Layer], size: int) -> np.ndarray:
-    gram = np.zeros((size, size), order="F")
-    for i, one in enumerate(layers):
-        rows = slice(one.start, one.start + one.count)
-        inside = np.flatnonzero(one.codes >= 0)
-        mine = one.codes[inside].astype(np.int64)
-        for other in layers[: i + 1]:
-            # columns of width count + 1: the last takes those who are in no cell of the other
-            joint = mine * (other.count + 1) + np.where(
-                (theirs := other.codes[inside]) < 0, other.count, theirs
-            )
-            counts = np.bincount(joint, minlength=one.count * (other.count + 1))
-            block = counts.reshape(one.count, other.count + 1)[:, :-1]
-            gram[rows, other.start : other.start + other.count] = block
-    # only the lower triangle is read
-    gram[np.arange(size), np.arange(size)] += _RIDGE
-    return gram
-
-
-def _rows_times(layers: Sequence[Layer], vector: np.ndarray, size: int) -> np.ndarray:
-    """A·vector."""
-    found = np.zeros(size)
-    for one in layers:
-        sums = np.bincount(one.codes + 1, weights=vector, minlength=one.count + 1)
-        found[one.start : one.start + one.count] = sums[1:]
-    return found
-
-
-def _times_rows(layers: Sequence[Layer], weights: np.ndarray, count: int) -> np.ndarray:
-    """weights·A, for ``count`` entities."""
-    found = np.zeros(count)
-    for one in layers:
-        mine = weights[one.start : one.start + one.count]
-        if mine.any():
-            found += np.append(mine, 0.0)[one.codes]
     return found
 
 
@@ -140,15 +89,15 @@ def spanned(new: Sequence[Book], old: Sequence[Book], threshold: int) -> Spanned
     count = len(books[0].universe) if books else 0
     if size == first:  # nothing that has not been published
         return Spanned(0, 0, 0, (), first, first, 0)
-    factor = cholesky(_gram(layers, size), lower=True, overwrite_a=True, check_finite=False)
-    distance = np.diag(factor) ** 2 - _RIDGE
+    system = System(layers, first)
     covered = np.zeros(count, dtype=bool)
     for one in layers:
         covered |= one.codes >= 0
-    near = np.flatnonzero((distance[first:] > _DEPENDENT) & (distance[first:] < threshold)) + first
-    proven, used = _proofs(layers, factor, near, distance, threshold, count)
-    fixed, more = _fixed(layers, factor, first, threshold, count)
-    rank = distance > _DEPENDENT
+    distance = system.distance
+    near = np.flatnonzero((distance[first:] > DEPENDENT) & (distance[first:] < threshold)) + first
+    proven, used = _proofs(system, near, threshold, count)
+    fixed, more = _fixed(system, threshold, count)
+    rank = distance > DEPENDENT
     owner = np.concatenate([np.full(one.count, one.book) for one in layers])
     return Spanned(
         proven,
@@ -161,60 +110,36 @@ def spanned(new: Sequence[Book], old: Sequence[Book], threshold: int) -> Spanned
     )
 
 
-def _proofs(
-    layers: Sequence[Layer],
-    factor: np.ndarray,
-    near: np.ndarray,
-    distance: np.ndarray,
-    threshold: int,
-    count: int,
-) -> tuple[int, set[int]]:
+def _proofs(system: System, near: np.ndarray, threshold: int, count: int) -> tuple[int, set[int]]:
     """How many of the rows ``near`` complete a small group with whole coefficients, and the rows used."""
-    near = near[np.argsort(distance[near], kind="stable")][:_SUSPECTS]
-    right = np.zeros((len(factor), len(near)), order="F")
-    for column, row in enumerate(near):
-        right[:row, column] = factor[row, :row]
-    solved = _back(factor, right)
+    near = near[np.argsort(system.distance[near], kind="stable")][:_SUSPECTS]
     proven, used = 0, set()
-    for column, row in enumerate(near):
-        weights = -np.rint(solved[:, column])
+    for row, solved in zip(near, system.nearest(near).T, strict=True):
+        weights = -np.rint(solved)
         weights[row] = 1.0
-        left = np.count_nonzero(_times_rows(layers, weights, count))
+        left = np.count_nonzero(times_rows(system.layers, weights, count))
         if 0 < left < threshold:
             proven += 1
             used.update(np.flatnonzero(weights).tolist())
     return proven, used
 
 
-def _back(factor: np.ndarray, right: np.ndarray) -> np.ndarray:
-    return solve_triangular(factor, right, lower=True, trans="T", check_finite=False) if right.size else right
-
-
-def _fixed(
-    layers: Sequence[Layer], factor: np.ndarray, first: int, threshold: int, count: int
-) -> tuple[int, set[int]]:
+def _fixed(system: System, threshold: int, count: int) -> tuple[int, set[int]]:
     """Entities in groups below the threshold that the new cells fix and the old did not; the rows used."""
-    size = len(factor)
+    layers = system.layers
     atom, sizes = _atoms(layers, count)
     after, before = np.zeros(len(sizes)), np.zeros(len(sizes))
-    draw = np.random.default_rng(_SEED)
-    vectors = draw.standard_normal((_VECTORS, count))
-    seen = np.column_stack([_rows_times(layers, vector, size) for vector in vectors])
-    half = solve_triangular(factor, seen, lower=True, check_finite=False)
-    whole = _back(factor, half)
-    half[first:] = 0.0
-    older = _back(factor, half)
+    vectors = np.random.default_rng(_SEED).standard_normal((_VECTORS, count))
+    seen = np.column_stack([rows_times(layers, vector, system.size) for vector in vectors])
+    whole, older = system.solve(seen), system.solve(seen, older=True)
     scale = np.sqrt(sizes)
     for number, vector in enumerate(vectors):
         for solved, worst in ((whole, after), (older, before)):
-            rest = vector - _times_rows(layers, solved[:, number], count)
+            rest = vector - times_rows(layers, solved[:, number], count)
             np.maximum(worst, np.abs(np.bincount(atom, rest, len(sizes))) / scale, out=worst)
     fixed = np.flatnonzero((sizes < threshold) & (after < _NOUGHT) & (before >= _NOUGHT))
     if not len(fixed):
         return 0, set()
-    one = np.flatnonzero(atom == fixed[0])
-    mark = np.zeros(count)
-    mark[one] = 1.0
-    right = solve_triangular(factor, _rows_times(layers, mark, size), lower=True, check_finite=False)
-    weights = _back(factor, right)
+    mark = (atom == fixed[0]).astype(np.float64)
+    weights = system.solve(rows_times(layers, mark, system.size)[:, None])[:, 0]
     return int(sizes[fixed].sum()), set(np.flatnonzero(np.abs(weights) > 0.05).tolist())
