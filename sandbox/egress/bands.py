@@ -30,8 +30,8 @@ _CHARACTER = math.log2(20_992)  # bits of a character of a label, see ``capacity
 
 @dataclass(frozen=True)
 class Bands:
-    """Labels as intervals of one line. ``edges``: (from, to) of each, in the labels' order, half open; ``bits``:
-    what could be said by where the edges lie and how the labels are spelled."""
+    """Labels as intervals of one line. ``edges``: (from, to) of each, in the labels' order, half open;
+    ``bits``: what could be said by where the edges lie and how the labels are spelled."""
 
     edges: tuple[tuple[float, float], ...]
     bits: float
@@ -74,15 +74,20 @@ def _one(label: str, whole: bool, touching: set[float]) -> tuple[float, float] |
     return float(single[1]) if single else None
 
 
-def bands(labels: Sequence[str]) -> Bands | None:
+def bands(labels: Sequence[str], open_end: bool = False) -> Bands | None:
     """``labels`` as intervals; None when one of them is none, two overlap, or their edges say too much.
 
-    Single values stand for themselves and what follows up to the next step they all share: 1980, 1990, 2000 are
-    decades, 3, 4, 5 are whole numbers.
+    0-10, 10-20 leave the tens to the band that they begin; ``open_end``: so does the last one its end.
+
+    Single values stand for themselves and what follows up to the next step they all share: 1980, 1990, 2000
+    are decades, 3, 4, 5 are whole numbers.
     """
     whole = not any("." in label for label in labels)
-    lows = {float(m[2]) for label in labels if (m := _CLOSED.fullmatch(label))}
-    found = [_one(label, whole, lows) for label in labels]
+    closed = [m for label in labels if (m := _CLOSED.fullmatch(label))]
+    touching = {float(m[2]) for m in closed}
+    if open_end:
+        touching |= {float(m[3]) for m in closed}
+    found = [_one(label, whole, touching) for label in labels]
     if any(one is None for one in found) or len(labels) < 2:
         return None
     singles = sorted({one for one in found if isinstance(one, float)})
@@ -101,9 +106,8 @@ def bands(labels: Sequence[str]) -> Bands | None:
 
 
 def _spelling_bits(edges: Sequence[tuple[float, float]], labels: Sequence[str]) -> float | None:
-    """Bits in where the edges lie and how they are written. Bands of one width are told by the first and the
-    width; otherwise each number counts with its digits, and more than a few are no honest edges. None: too many.
-    """
+    """Bits in where the edges lie and how they are written; None: too many. Bands of one width are told by
+    the first and the width; otherwise each number counts with its digits, and many are no honest edge."""
     spelled = {re.sub(_N, "#", label) for label in labels}
     if len(spelled) > _SPELLINGS:
         return None

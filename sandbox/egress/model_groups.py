@@ -2,8 +2,8 @@
 truncated days, first digits of a code, top and bottom coding.
 
 A column whose values stand in no raw column may be an honest grouping of one. Candidates are tried on a raw
-column's distinct values; the one whose sizes are the column's stated counts is taken, and the recount of every
-cell then proves or refutes it. How many ways of grouping were open is counted as capacity.
+column's distinct values; the one whose sizes are the column's stated counts is taken, and the recount of
+every cell then proves or refutes it. How many ways of grouping were open is counted as capacity.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _MONTH = re.compile(r"(\d{4})\s*[-/.年]?\s*(0?[1-9]|1[0-2])\s*月?")
 _QUARTER = re.compile(r"(\d{4})\s*[-年]?\s*(?:Q|第)?\s*([1-4])\s*(?:季度?|季)?", re.IGNORECASE)
 _DAYS_OF_AGE = ((1, 1), (6, 30), (7, 1), (11, 1), (12, 31))  # the days on which ages are usually taken
 _YEAR_DAYS = (365.2425, 365.25, 365.0, 365.3)  # days of a year; the last: 3,653 days are ten years
+_OLDEST = 150  # numbers up to it may be ages
 _AGES = ("age", "年龄", "岁")
 
 
@@ -132,11 +133,10 @@ def _prefixes(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, n
 
 def candidates(index: RawIndex, name: str, labels: Sequence[str]) -> Iterator[Group]:
     """Every way in which ``labels`` could group a raw column."""
-    found = bands(labels)
-    aged = found is not None and (
-        any(word in name.casefold() for word in _AGES)
-        or max(abs(e) for pair in found.edges for e in pair if math.isfinite(e)) <= 150
-    )
+    read = [found for ends in (False, True) if (found := bands(labels, ends)) is not None]
+    read = read[: len({found.edges for found in read})]
+    ends = [abs(end) for found in read for pair in found.edges for end in pair if math.isfinite(end)]
+    aged = any(word in name.casefold() for word in _AGES) or max(ends, default=math.inf) <= _OLDEST
     for raw in index.columns:
         if raw in _hidden(index):
             continue
@@ -144,8 +144,8 @@ def candidates(index: RawIndex, name: str, labels: Sequence[str]) -> Iterator[Gr
         kind = index.kinds[raw]
         for how, numbers, bits in (*_periods(labels, values), *_prefixes(labels, values)):
             yield Group(raw, f"{how} {len(labels)}", list(labels), numbers, bits)
-        if found is not None:
-            for how, line in _lines(values, kind, aged):
+        for how, line in _lines(values, kind, aged) if read else ():
+            for found in read:
                 yield Group(raw, how, list(labels), _inside(line, found), found.bits)
 
 
