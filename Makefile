@@ -22,12 +22,12 @@ test: setup ## 全部测试与覆盖率下限；ARGS=… 交给 pytest / all tes
 	  tests=$$?; $(PYTHON) -m tests.coverage_floor && exit $$tests
 
 check: ## 静态检查，不改任何文件 / static checks, changes nothing
-	$(PYTHON) -m ruff check . scripts/engine scripts/slurm scripts/crun-runtime
-	$(PYTHON) -m ruff format --check . scripts/engine scripts/slurm scripts/crun-runtime
+	$(PYTHON) -m ruff check . scripts/engine scripts/slurm scripts/runtime
+	$(PYTHON) -m ruff format --check . scripts/engine scripts/slurm scripts/runtime
 	$(PYTHON) -m mypy
 	$(PYTHON) -m mypy scripts/engine
 	$(PYTHON) -m mypy scripts/slurm
-	$(PYTHON) -m mypy scripts/crun-runtime
+	$(PYTHON) -m mypy scripts/runtime
 	.venv/bin/lint-imports
 
 bench: setup ## 运行全部测量 / run every measurement

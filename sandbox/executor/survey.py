@@ -24,8 +24,10 @@ MENDS: dict[tuple[str, str], tuple[str, str]] = {
         "use an engine (SANDBOX_EXECUTOR=docker) with runsc or kata",
     ),
     ("docker", "kernel"): (
-        "安装 runsc 或 kata，登记到引擎，并在政策 isolation.runtime 中写明",
-        "install runsc or kata, make it known to the engine and name it in the policy's isolation.runtime",
+        "运行 SANDBOX_RUNTIMES=runsc scripts/setup（kata 须自行安装并登记到引擎），"
+        "并在政策 isolation.runtime 中写明",
+        "run SANDBOX_RUNTIMES=runsc scripts/setup (kata: install it and make it known to the engine), "
+        "and name it in the policy's isolation.runtime",
     ),
     ("docker", "user_namespace"): (
         "在引擎配置中设 userns-remap", "set userns-remap in the engine's configuration",

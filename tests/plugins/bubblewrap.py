@@ -192,7 +192,8 @@ def user_prober() -> Iterator[UserProber]:
 
 @contextmanager
 def prober_of(name: str, root: Path) -> Iterator[Prober]:
-    """``docker``, ``bubblewrap`` or ``bubblewrap_user``; every task of it is discarded afterwards."""
+    """``docker``, ``docker_<runtime>``, ``bubblewrap`` or ``bubblewrap_user``; every task of it is discarded
+    afterwards."""
     if name == "bubblewrap_user":
         BubblewrapExecutor(root / "tasks").prepare(
             [small_task(images.ImageList().digest("python"), "").shape]
@@ -200,7 +201,12 @@ def prober_of(name: str, root: Path) -> Iterator[Prober]:
         with user_prober() as prober:
             yield prober
         return
-    own = ProbeExecutor(root / "tasks") if name == "docker" else BubblewrapProber(root / "tasks")
+    kind, _, runtime = name.partition("_")
+    own = ProbeExecutor(root / "tasks") if kind == "docker" else BubblewrapProber(root / "tasks")
+    if runtime and isinstance(own, ProbeExecutor):
+        own.runtime = runtime
+        if runtime not in REQUIRED_RUNTIMES and shutil.which(runtime) is None:
+            pytest.skip(f"{runtime} is not installed: SANDBOX_RUNTIMES={runtime} scripts/setup")
     try:
         yield own
     finally:
@@ -209,6 +215,8 @@ def prober_of(name: str, root: Path) -> Iterator[Prober]:
 
 
 PROBERS = ("docker", "bubblewrap", "bubblewrap_user")
+RUNTIMES = ("docker_crun", "docker_runsc")  # beside runc
+REQUIRED_RUNTIMES = ("runc", "crun")  # what the distribution has; gVisor comes from its backports
 
 
 @pytest.fixture

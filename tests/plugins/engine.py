@@ -37,6 +37,7 @@ class ProbeExecutor(DockerExecutor):
     """The real executor with a probe of the test in the place of ``sandbox.task``."""
 
     entry = PROBE_ENTRY
+    runtime = "runc"
 
     def task(self, code: str, *inputs: Input, labels: dict[str, str] | None = None, **limits: Any) -> Task:
         """A small task that runs ``code``."""
@@ -49,6 +50,7 @@ class ProbeExecutor(DockerExecutor):
             inputs=inputs,
             limits=Limits(**{**given, **limits}),
             labels=labels or {},
+            runtime=self.runtime,
         )
 
 
