@@ -14,6 +14,7 @@ _RUN = re.compile(r"[^\x00-\x1f\x7f-\x9f\ufffd]{6,}")
 # Wide text among bytes of unknown meaning: ASCII and common Chinese, so long that chance gives few.
 _WIDE = re.compile(r"[\x20-\x7e\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{8,}")
 _DIFFERS = 24  # levels of 255 that a person sees
+_CLEAR = 32  # opacity of 255 up to which a pixel is as good as not there
 _MASKED = 200  # pixels; a drawing's soft rim has fewer
 
 
@@ -45,7 +46,7 @@ def show(document: Document, where: str, image: Image.Image) -> Image.Image:
     seen, bare = ground.convert("RGB"), flat.convert("RGB")
     document.pictures.append(Picture(where, seen))
     gap = np.abs(np.asarray(seen, np.int16) - np.asarray(bare, np.int16)).max(axis=2)
-    masked = np.asarray(bare)[gap > _DIFFERS]
-    if len(masked) >= _MASKED and len(np.unique(masked, axis=0)) > 1:
+    below = np.asarray(flat)[:, :, 3] <= _CLEAR
+    if np.count_nonzero(below & (gap > _DIFFERS)) >= _MASKED and np.ptp(np.asarray(bare)[below]):
         document.pictures.append(Picture(f"{where}, below its mask".lstrip(", "), bare, hidden=True))
     return seen

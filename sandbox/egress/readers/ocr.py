@@ -106,7 +106,8 @@ def read_lines(pixels: Image.Image, seconds: int) -> tuple[list[Line], str]:
     if seconds < 1:
         return [], "time"
     # Dark on light, whatever the colours: white names inside a bar are writing too.
-    ink = 255 - np.minimum(255, _contrast(pixels) * 3 // 2)
+    gap = _contrast(pixels)
+    ink = 255 - np.where(gap < _FAINT[1], 0, np.minimum(255, gap * 3 // 2))
     pixels = Image.fromarray(ink.astype(np.uint8))
     scale = 2.0 if max(pixels.size) < _SMALL else 1.0
     if scale != 1:
