@@ -23,7 +23,9 @@ from sandbox.core.errors import Conflict, Forbidden, Internal, SandboxError, Una
 from sandbox.core.resource import Resource
 from sandbox.egress.gate import Gate
 from sandbox.executor.contract import Executor, Shape
+from sandbox.executor.guarantees import admit
 from sandbox.operation.turn import next_jobs
+from sandbox.policy.isolation import LEVELS
 
 # an input is not what it was, or no longer granted: trying again is no help
 LOST_INPUTS = frozenset({"BLOB_DAMAGED", "BLOB_MISSING", "COLUMN_NOT_GRANTED"})
@@ -56,9 +58,23 @@ class Work:
         self.means = Means(control, executor, places, gate, self.leftovers)
 
     def prepare(self, count: int) -> None:
-        """Have the executor keep ``count`` containers ready for each image, with the profile's limits."""
-        shapes = [Shape(self.executor.image(name), self.means.limits()) for name in IMAGES]
+        """Have the executor keep ``count`` containers ready for each image, with the profile's limits, in
+        each runtime that the policy picks for some level of data and this machine has."""
+        runtimes = self._runtimes() if count else []
+        limits = self.means.limits()
+        shapes = [Shape(self.executor.image(name), limits, one) for name in IMAGES for one in runtimes]
         self.executor.prepare(shapes * count)
+
+    def _runtimes(self) -> list[str]:
+        """The runtimes of the levels that the executor may serve here; a task of another level is refused."""
+        found = set()
+        for level in LEVELS:
+            try:
+                found.add(admit(self.executor, self.control.policy, int(level)))
+            except Unavailable as error:
+                if error.code != "ISOLATION_UNAVAILABLE":
+                    raise
+        return sorted(found)
 
     def step(self, ref: str) -> bool:
         """Do the one step that ``kind/id`` is in; whether there may be another one after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from sandbox.control.means import MOST, Means
-from sandbox.core.errors import SandboxError
-from sandbox.executor.contract import End, Task, TaskKind
+from sandbox.control.tasks import IMAGES
+from sandbox.control.work import Work
+from sandbox.core.errors import SandboxError, fail
+from sandbox.executor.contract import End, Guarantees, Shape, Task, TaskKind
 from sandbox.executor.stub import StubExecutor
 from sandbox.policy.isolation import told
 from sandbox.policy.load import load_profile
@@ -52,6 +55,32 @@ def test_the_runtime_is_that_of_the_policy(tmp_path: Path) -> None:
     made.control.policy = policy
     made.run(view(executor, 4))
     assert [task.runtime for task in executor.tasks] == ["runsc"]
+
+
+def test_containers_wait_in_each_runtime_that_the_policy_picks_and_the_machine_has(tmp_path: Path) -> None:
+    wanted: list[Shape] = []
+
+    class Ahead(StubExecutor):
+        def prepare(self, shapes: Sequence[Shape]) -> None:
+            wanted[:] = shapes
+
+        def guarantees(self, runtime: str = "runc") -> Guarantees:
+            if runtime == "kata":
+                raise fail("ISOLATION_UNAVAILABLE", missing="runtime kata")
+            return super().guarantees(runtime)
+
+    national = load_profile("national")
+    picked = {"isolation.runtime": {"1": "runc", "2": "runc", "3": "runsc", "4": "kata"}}
+    policy = SimpleNamespace(id="x", get=lambda key: picked.get(key) or national.get(key))
+    control: Any = SimpleNamespace(policy=policy, store=None)
+    rest: Any = None
+    work = Work(control, Ahead(tmp_path, {}), rest, rest)
+    work.prepare(2)
+    assert sorted({shape.runtime for shape in wanted}) == ["runc", "runsc"]
+    assert len(wanted) == 2 * 2 * len(IMAGES)
+    assert len(set(wanted)) == 2 * len(IMAGES)
+    work.prepare(0)
+    assert wanted == []
 
 
 def entry(*levels: int | None) -> Any:
