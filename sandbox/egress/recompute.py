@@ -191,7 +191,7 @@ def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Tol
         return Told("differs", rows=[int(i) + 1 for i in np.flatnonzero(off)[:10]])
     table.data = pl.DataFrame(fresh)
     _shape(context, table, cells, result, ours, dims)
-    support = ours.select([c for c in ours.columns if c[0] in "sm" and c[1:].isdigit()])
+    support = ours.select([c for c in ours.columns if c == "between" or (c[0] in "sm" and c[1:].isdigit())])
     return Told("", kinds, [], support, result.counted, bits, result.index.name)
 
 

@@ -20,6 +20,7 @@ from sandbox.egress.recompute_expr import Aggregate, Unrecognised
 from sandbox.egress.recompute_plan import Cells
 
 _TOKEN = re.compile("\x01([ag])(\\d+)\x01")
+_PARTS = 12  # conditional aggregates of one table, compared with each other
 _OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in"})
 
 
@@ -39,14 +40,14 @@ class Input:
 class Result:
     """The cells. ``frame``: ``k#`` the dimensions' values, ``c#`` their numbers, ``o#`` the columns of the
     output (null for dimensions), ``n`` entities, ``rows_n`` rows; ``s#`` and ``m#`` the entities with and
-    without what aggregate # of a part speaks of (null where it is of the whole cell). ``index`` is what the
-    cells can be recounted from, ``dims`` the SQL of the dimensions there, ``raw_of`` a raw column each."""
+    without what aggregate # of a part speaks of (null where it is of the whole cell), ``between`` the fewest
+    by which one part exceeds another inside it. ``index`` is what the cells can be recounted from, ``dims`` the SQL of the dimensions there, ``raw_of`` a raw column each."""
 
     index: RawIndex
     frame: pl.DataFrame
     dims: tuple[str, ...]
     raw_of: tuple[str, ...]
-    counted: tuple[int, ...]  # which aggregates are counts of a part
+    counted: tuple[int, ...]  # of which parts the rest of the cell is known too
 
 
 def raw_of(given: Input, indexes: Sequence[RawIndex]) -> RawIndex:
@@ -174,21 +175,46 @@ class Planned:
         counts = [f"count(DISTINCT {key}){where}" for key in keys]
         return counts[0] if len(counts) == 1 else f"least({', '.join(counts)})"
 
-    def _support(self, number: int) -> list[str]:
-        """SQL for the entities with and without what an aggregate of a part speaks of."""
+    def _meets(self, number: int) -> str:
+        """SQL: whether a row is of the part that an aggregate speaks of; "" where that is all of them."""
         one = self.cells.pool[number]
         meets = [f"ww{number} IS TRUE"] if one.where else []
         for j, operand in enumerate(one.operands):
             meets.append(f"vv{number}_{j} IS NOT NULL")
             meets += [f"vv{number}_{j} <> 0"] if operand.partial else []
-        if not meets:
+        return f"coalesce({' AND '.join(meets)}, false)" if meets else ""
+
+    def _support(self, number: int) -> list[str]:
+        """SQL for the entities with and without what an aggregate of a part speaks of."""
+        condition = self._meets(number)
+        if not condition:
             return [f"NULL::BIGINT AS s{number}", f"NULL::BIGINT AS m{number}"]
-        condition = " AND ".join(meets)
-        named = self._named(_parts((one,)))
+        named = self._named(_parts((self.cells.pool[number],)))
         return [
             f"{self._entities(condition, named)} AS s{number}",
-            f"{self._entities(f'NOT coalesce({condition}, false)', named)} AS m{number}",
+            f"{self._entities(f'NOT {condition}', named)} AS m{number}",
         ]
+
+    def _differences(self) -> list[str]:
+        """SQL for the fewest entities by which one aggregate's rows exceed another's that they contain, of two
+        that can be subtracted: counts, or statistics of one column. The difference would tell of them alone."""
+        pool = self.cells.pool
+        parts = {
+            i: self._meets(i) or "true" for i in range(len(pool)) if not (pool[i].distinct and pool[i].whole)
+        }
+        if len(set(parts.values())) > _PARTS:
+            raise Unrecognised("parts")
+        pairs = {
+            (parts[i], parts[j])
+            for i in parts
+            for j in parts
+            if parts[i] != parts[j] and parts[j] != "true" and _subtractable(pool[i], pool[j])
+        }
+        found = []
+        for one, other in sorted(pairs):
+            more, less = (self._entities(f"{a} AND NOT {b}") for a, b in ((one, other), (other, one)))
+            found.append(f"CASE WHEN {less} = 0 THEN nullif({more}, 0) END")
+        return [f"least({', '.join(found)})" if found else "NULL::BIGINT"]
 
     def _written(self, sql: str) -> str:
         def put(found: re.Match[str]) -> str:
@@ -207,6 +233,7 @@ class Planned:
             sql = "NULL" if column.value.group is not None else self._written(column.value.sql)
             select.append(f"{sql} AS o{place}")
         select += [f"{self._entities()} AS n", "count(*) AS rows_n"]
+        select += [f"{one} AS between" for one in self._differences()]
         for i in range(len(cells.pool)):
             select += self._support(i)
         by = f" GROUP BY {', '.join(f'gg{i}' for i in numbers)}" if cells.groups else ""
@@ -216,7 +243,8 @@ class Planned:
         )
         index, dims = self._recountable()
         raw_of = tuple(self._raw_of(i) for i in numbers)
-        counted = tuple(i for i, one in enumerate(cells.pool) if one.counts and one.partial)
+        rests = (i for i, one in enumerate(cells.pool) if one.partial or (one.counts and not one.whole))
+        counted = tuple(rests)
         return Result(index, frame, dims, raw_of, counted)
 
     def _raw_of(self, number: int) -> str:
@@ -246,6 +274,14 @@ class Planned:
     def _all_rows(self) -> bool:
         found = self.engine.rows(f"SELECT count(*) FROM {self.name}")[0][0]
         return bool(found == self.index.rows_total)
+
+
+def _subtractable(one: Aggregate, other: Aggregate) -> bool:
+    """Whether two aggregates are of one thing: numbers of rows, or statistics of a column in common."""
+    if one.counts or other.counts:
+        return one.counts and other.counts
+    columns = [frozenset().union(*(operand.columns for operand in a.operands)) for a in (one, other)]
+    return bool(columns[0] & columns[1])
 
 
 def _parts(pool: Sequence[Aggregate]) -> list[Any]:

@@ -202,6 +202,17 @@ SMUGGLERS = {
         "FROM residents GROUP BY sex",
         "SMALL_CELL",
     ),
+    "the sum without one": (
+        "SELECT sex, count(*) AS n, sum(income) AS s, sum(income) FILTER (WHERE birth_date <> DATE '{birth}') AS r "
+        "FROM residents GROUP BY sex",
+        "SMALL_CELL",
+    ),
+    "two parts that differ by one": (
+        "SELECT district, count(*) FILTER (WHERE sex = '{sex}') AS a, count(*) AS n, "
+        "count(*) FILTER (WHERE sex = '{sex}' AND NOT birth_date = DATE '{birth}') AS b "
+        "FROM residents GROUP BY district HAVING count(*) >= 40",
+        "SMALL_CELL",
+    ),
     "a filter that leaves few": (
         "SELECT sex, count(*) AS n, avg(income) AS m FROM residents WHERE birth_date = DATE '{birth}' "
         "GROUP BY sex",

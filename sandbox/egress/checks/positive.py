@@ -37,24 +37,32 @@ def _recomputed(document: Document, context: Context, table: Table, told: Told) 
     if told.why:
         return
     threshold = context.min_cell(told.raw)
+    between = told.support["between"] if told.support.width else pl.Series([], dtype=pl.Int64)
+    yield from _few(document, table, between, threshold, "difference")
     for number in range(told.support.width // 2):
         sides = [("part", told.support[f"s{number}"])]
         if number in told.counted:
             sides.append(("complement", told.support[f"m{number}"]))
         for basis, entities in sides:
-            few = (entities > 0) & (entities < threshold)
-            if bool(few.any()):
-                evidence = {
-                    "count": int(few.sum()),
-                    "threshold": threshold,
-                    "rows": [int(i) + 1 for i in few.arg_true().head(10)],
-                    "basis": basis,
-                }
-                yield finding("SMALL_CELL", document.shown, table.part, evidence)
+            yield from _few(document, table, entities, threshold, basis)
             none = entities == 0
             if number in told.counted and bool(none.any()):
                 evidence = {"count": int(none.sum()), "rows": [int(i) + 1 for i in none.arg_true().head(10)]}
                 yield finding("ZERO_CELL", document.shown, table.part, evidence)
+
+
+def _few(
+    document: Document, table: Table, entities: pl.Series, threshold: float, basis: str
+) -> Iterable[Finding]:
+    few = (entities > 0) & (entities < threshold)
+    if bool(few.any()):
+        evidence = {
+            "count": int(few.sum()),
+            "threshold": threshold,
+            "rows": [int(i) + 1 for i in few.arg_true().head(10)],
+            "basis": basis,
+        }
+        yield finding("SMALL_CELL", document.shown, table.part, evidence)
 
 
 def _differs(values: pl.Series) -> bool:
