@@ -117,8 +117,11 @@ OCR_KEEP = (
     r"usr/share/tesseract-ocr/5/tessdata/(?:chi_sim|eng)\.traineddata",
 )
 # Left out of the wheels, by folder name, suffix, and part of a file's name.
-WHEEL_FOLDERS = frozenset({"tests", "include", "bin", "__pycache__"})
-WHEEL_SUFFIXES = frozenset({".pyi", ".pxd", ".pyx", ".h", ".c", ".cpp", ".a"})
+# setuptools is required by spacy's metadata and imported by nothing that a task runs: a package manager's part.
+WHEEL_FOLDERS = frozenset(
+    {"tests", "include", "bin", "__pycache__", "setuptools", "pkg_resources", "_distutils_hack"}
+)
+WHEEL_SUFFIXES = frozenset({".pyi", ".pxd", ".pyx", ".h", ".c", ".cpp", ".a", ".pth"})
 WHEEL_PARTS = ("flight", "libarrow_s3", "_s3fs", "_gcsfs", "_azurefs")  # pyarrow's network: 40 MB
 
 # Layer -> the locked packages in it. Every line of requirements/images.txt stands in exactly one.

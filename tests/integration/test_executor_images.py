@@ -74,7 +74,20 @@ HELD: dict[
         ["sandbox.task.entry", "sandbox.task.python_job", "sandbox.task.sandbox_job"],
     ),
     "check": (
-        {"duckdb", "polars", "pyarrow", "numpy", "PIL", "pydantic", "yaml", "rfc8785"},
+        {
+            "duckdb",
+            "polars",
+            "pyarrow",
+            "pandas",
+            "numpy",
+            "scipy",
+            "sklearn",
+            "statsmodels",
+            "PIL",
+            "pydantic",
+            "yaml",
+            "rfc8785",
+        },  # fmt: skip
         {"core", "task", "workspace", "policy", "desensitize", "egress"},
         [
             "sandbox.workspace.ingest",
