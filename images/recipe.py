@@ -117,7 +117,7 @@ OCR_KEEP = (
     r"usr/share/tesseract-ocr/5/tessdata/(?:chi_sim|eng)\.traineddata",
 )
 # Left out of the wheels, by folder name, suffix, and part of a file's name.
-# setuptools is required by spacy's metadata and imported by nothing that a task runs: a package manager's part.
+# setuptools is named by the metadata of spacy and imported by nothing that a task runs.
 WHEEL_FOLDERS = frozenset(
     {"tests", "include", "bin", "__pycache__", "setuptools", "pkg_resources", "_distutils_hack"}
 )

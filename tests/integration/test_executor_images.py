@@ -87,7 +87,7 @@ HELD: dict[
             "pydantic",
             "yaml",
             "rfc8785",
-        },  # fmt: skip
+        },
         {"core", "task", "workspace", "policy", "desensitize", "egress"},
         [
             "sandbox.workspace.ingest",

@@ -1,4 +1,4 @@
-"""PDF: what acts, embeds, encrypts or was revised is refused; what is hidden shows; pages leave as pictures."""
+"""PDF: what acts, embeds, encrypts or was revised is refused; what is hidden shows; pages leave drawn."""
 
 import io
 
