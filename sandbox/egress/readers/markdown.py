@@ -6,6 +6,7 @@ import re
 
 import polars as pl
 
+from sandbox.egress.clean import clean
 from sandbox.egress.forms import Budget, Document, Piece, Unreadable
 from sandbox.egress.readers.text import decode
 from sandbox.egress.readers.typing import table
@@ -15,7 +16,7 @@ _ACTIVE = re.compile(
     r"<\s*(?:script|iframe|object|embed|svg|style|link|meta|form)\b|javascript\s*:|data\s*:[\w/+.-]*[;,]",
     re.IGNORECASE,
 )
-COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 
 
 def _cells(line: str) -> list[str]:
@@ -25,16 +26,16 @@ def _cells(line: str) -> list[str]:
     ]
 
 
-def _pieces(text: str) -> list[Piece]:
-    hidden = [m.span() for m in COMMENT.finditer(text)]
-    pieces, start = [], 0
-    for number, line in enumerate(text.split("\n"), 1):
-        end = start + len(line)
-        if line.strip():
-            inside = any(a < end and b > start for a, b in hidden)
-            pieces.append(Piece(f"line {number}", line, hidden=inside))
-        start = end + 1
-    return pieces
+def settle(text: str) -> str:
+    """The text as it may leave: no comments, no invisible characters, single spaces; idempotent."""
+    while True:
+        lines = pl.Series(text.split("\n"), dtype=pl.String)
+        indent = [min(12, len(line) - len(line.lstrip(" "))) // 2 * 2 for line in lines]
+        tidy = [" " * depth + line if line else "" for depth, line in zip(indent, clean(lines), strict=True)]
+        fresh = re.sub(r"\n{3,}", "\n\n", _COMMENT.sub("", "\n".join(tidy))).strip("\n")
+        if fresh == text:
+            return fresh
+        text = fresh
 
 
 def read(document: Document, data: bytes, budget: Budget) -> None:
@@ -44,7 +45,11 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
         raise Unreadable("empty")
     if _ACTIVE.search(text):
         raise Unreadable("active")
-    lines = text.split("\n")
+    document.body = settle(text)  # what leaves is what is looked at: a mark nobody sees may part a table
+    if not document.body:
+        raise Unreadable("empty")
+    comments = [Piece("comment", match.group(), hidden=True) for match in _COMMENT.finditer(text)]
+    lines = document.body.split("\n")
     index = 0
     while index + 1 < len(lines):
         if "|" in lines[index] and "|" in lines[index + 1] and _RULE.fullmatch(lines[index + 1]):
@@ -61,5 +66,5 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
             index = stop
         else:
             index += 1
-    document.pieces.extend(_pieces(text))
-    document.body = text
+    document.pieces.extend(Piece(f"line {i + 1}", line) for i, line in enumerate(lines) if line)
+    document.pieces.extend(comments)

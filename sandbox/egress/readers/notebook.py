@@ -18,7 +18,7 @@ from sandbox.egress.readers import chart, html, json, markdown, package, svg
 from sandbox.egress.readers.text import decode
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_CHART = re.compile(r"application/(?:vnd\.vegalite\.v\d+|vnd\.plotly\.v\d+|vnd\.echarts)\+json")
+_CHART = re.compile(r"application/(?:vnd\.vegalite\.v\d|vnd\.plotly\.v\d|vnd\.echarts)\+json")
 _TEXT = ("text/plain", "text/latex")
 _PICTURES = ("image/png", "image/jpeg")
 _KEPT = {
@@ -142,7 +142,8 @@ class _Notebook:
 
     def markdown(self, where: str, text: str) -> Any:
         """A Markdown text, or None when it is empty."""
-        if not text.strip():
+        if not markdown.settle(text):
+            self.hide(where, text)
             return None
         plain = "\n".join(line.rstrip("\r") for line in text.split("\n"))
         return self.part(where, lambda part: markdown.read(part, plain.encode(), self.budget)).body

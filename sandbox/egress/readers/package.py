@@ -34,6 +34,11 @@ COMMON = (
 )
 _FREE_LINKS = ("/hyperlink",)  # relationships that nothing loads before a person asks for it
 _AXES = ("cat", "val", "xVal", "yVal", "bubbleSize")
+_STANDARD = re.compile(
+    r"docProps/(?:core|app|custom)\.xml|xl/(?:workbook|styles|sharedStrings|theme/theme1)\.xml|"
+    r"word/(?:document|styles|settings|webSettings|fontTable|footnotes|endnotes|comments|numbering)\.xml|"
+    r"word/(?:header|footer)[0-9]{1,2}\.xml|xl/(?:worksheets/sheet|comments/comment|charts/chart)[0-9]{1,2}\.xml"
+)
 _ANY = re.compile(r"\S")
 # Styles are dropped and full of names of fonts: only what is long, quoted or has numbers in it counts.
 _IN_STYLES = re.compile(r"@|(?<![0-9A-F])(?![0-9A-F]{20}(?![0-9A-F]))[0-9A-F]*[0-9]{6}|.{40}|\"|;;")
@@ -199,6 +204,11 @@ def parts(
     return files, roles
 
 
+def told(files: dict[str, bytes], name: str) -> str:
+    """A part as a report may name it: by its name where that is one of the standard's, else by its number."""
+    return name if _STANDARD.fullmatch(name) else f"part {list(files).index(name) + 1}"
+
+
 def sidelights(
     document: Document, files: dict[str, bytes], roles: dict[str, str], budget: Budget
 ) -> dict[str, Image.Image]:
@@ -206,13 +216,13 @@ def sidelights(
     pictures: dict[str, Image.Image] = {}
     for name, role in roles.items():
         if role == "picture":
-            pictures[name] = picture(document, name, files[name], budget)
+            pictures[name] = picture(document, told(files, name), files[name], budget)
         elif role == "bytes":
-            document.pieces.append(Piece(name, printed(files[name]), hidden=True))
+            document.pieces.append(Piece(told(files, name), printed(files[name]), hidden=True))
         elif role in ("text", "style", "chart", "links"):
             root = tree(files[name])
             if role == "chart":
-                chart(document, name, root, budget)
+                chart(document, told(files, name), root, budget)
             notable = _IN_STYLES if role == "style" else _ANY
-            bring_to_light(document, name, root, lambda element: False, notable)
+            bring_to_light(document, told(files, name), root, lambda element: False, notable)
     return pictures

@@ -27,7 +27,7 @@ from sandbox.egress.readers.grid import headed
 
 _PARTS = (
     (r"xl/workbook\.xml", "book"),
-    (r"xl/worksheets/sheet\d+\.xml", "sheet"),
+    (r"xl/worksheets/sheet\d{1,4}\.xml", "sheet"),
     (r"xl/sharedStrings\.xml", "strings"),
     (r"xl/(?:calcChain|metadata|persons/person\d*|comments/?(?:comment)?\d*|comments\d*)\.xml", "text"),
     (r"xl/(?:threadedComments/threadedComment|tables/table|drawings/drawing|richData/\w+?)\d*\.xml", "text"),
@@ -63,8 +63,8 @@ def _visible(element: etree._Element) -> bool:
     return package.local(element) == "t" and "is" in _above(element) and "rPh" not in _above(element)
 
 
-def _formulas(document: Document, part: str, root: etree._Element) -> None:
-    """Formulas come to light. Raises ``Unreadable`` (formula, external, malformed)."""
+def _formulas(root: etree._Element) -> None:
+    """Look at formulas and numbers. Raises ``Unreadable`` (formula, external, malformed)."""
     for cell in root.iter("{*}c"):
         value = cell.find("{*}v")
         text = value.text if value is not None else None
@@ -140,7 +140,7 @@ def _number(text: str) -> bool:
     return re.fullmatch(r"[-+]?[0-9][0-9,]*(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?%?", text) is not None
 
 
-def lay_out(document: Document, title: str, rows: list[list[str]], budget: Budget) -> Sheet:
+def lay_out(document: Document, where: str, title: str, rows: list[list[str]], budget: Budget) -> Sheet:
     """The sheet's table and the lines around it: those above stand in the first column alone, those below
     begin like a note (a row with a label only may be a suppressed cell)."""
     columns = [pl.Series(list(column), dtype=pl.String) for column in zip(*rows, strict=True)]
@@ -162,11 +162,11 @@ def lay_out(document: Document, title: str, rows: list[list[str]], budget: Budge
             below.insert(0, kept.pop()[0][0])
     elif not any(_number(row[0].strip()) for row, _, _ in kept[1:]):
         lines, kept = [row[0] for row, _, _ in kept], []
-    built = headed(title, [row for row, _, _ in kept], budget)
+    built = headed(where, [row for row, _, _ in kept], budget)
     if built is None:
         lines += [" ".join(row) for row, _, _ in kept]
     lines = [line for line in map(clean_text, [*lines, *below]) if line]
-    document.pieces.extend(Piece(f"sheet {title} line {i + 1}", line) for i, line in enumerate(lines))
+    document.pieces.extend(Piece(f"{where} line {i + 1}", line) for i, line in enumerate(lines))
     return Sheet(title, built, lines)
 
 
@@ -180,9 +180,9 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
     for name, role in roles.items():
         if role == "sheet":
             root = package.tree(files[name])
-            _formulas(document, name, root)
-            _concealed(document, name, root)
-            package.bring_to_light(document, name, root, _visible)
+            _formulas(root)
+            _concealed(document, package.told(files, name), root)
+            package.bring_to_light(document, package.told(files, name), root, _visible)
             sheets[name] = _bare(root)
         elif role == "book":
             root = package.tree(files[name])
@@ -198,13 +198,14 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
     for sheet in book.worksheets:
         rows = list(_rows(sheet, budget))
         shown.update(cell for row in rows for cell in row)
-        title = clean_text(sheet.title) or f"sheet {len(found) + 1}"
+        where = f"sheet {len(found) + 1}"  # never by its name: that may be a value
+        title = clean_text(sheet.title) or where
         if sheet.sheet_state != "visible":
-            document.pieces.append(Piece(f"sheet {title}", sheet.sheet_state, hidden=True))
-        document.pieces.append(Piece("sheet name", title))
+            document.pieces.append(Piece(where, sheet.sheet_state, hidden=True))
+        document.pieces.append(Piece(f"{where} name", title))
         if any(_UNSEEN.match(cell.number_format) for row in sheet.iter_rows() for cell in row if cell.value):
-            document.pieces.append(Piece(f"sheet {title}", "number format that shows nothing", hidden=True))
-        found.append(lay_out(document, title, rows, budget))
+            document.pieces.append(Piece(where, "number format that shows nothing", hidden=True))
+        found.append(lay_out(document, where, title, rows, budget))
     titles = {sheet.title for sheet in found}
     document.pieces = [p for p in document.pieces if not (p.where == "xl/workbook.xml" and p.text in titles)]
     if len({sheet.title.casefold() for sheet in found}) != len(found):
