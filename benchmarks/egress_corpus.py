@@ -5,7 +5,8 @@ detection by family and dose with the worst family first (stopped = rejected, he
 bytes leave as without the payload), rejections apart from holds, false alarms on benign outputs with Wilson
 95 % intervals, the least dose each technique is stopped at, seconds, peak memory, and every missed case with
 the command that repeats it. ``--case ID`` runs one and prints its report. ``--only b,f48`` selects
-techniques. ``--missed FILE`` writes the list of what was missed.
+techniques. ``--missed FILE`` writes the list of what was missed, ``--json FILE`` every
+result (by default below ``var/bench``).
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from tests.attack.corpus.draw import DOSES
 from tests.attack.corpus.judge import STOPPED, Result, examine, judge, policy, store_raw
 from tests.attack.corpus.registry import TECHNIQUES
 
+RESULTS = Path(__file__).parents[1] / "var" / "bench" / "egress_corpus.jsonl"  # egress_peers.py reads it
+OFFICIAL = Path(__file__).parents[2] / "shared" / "data" / "official"  # beside the repository, where it is
 LIMIT = 240  # seconds a case may take; the check task has its own limit, this one ends a hang here
 ASKED = "asked: 100% and 10%: 99.5 % (worst family 98 %); 1%, 0.1% and one: 97 % (worst 90 %)"
 
@@ -56,6 +59,9 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
 def _work(kind: str, case: str, folder: str) -> Result:
     signal.alarm(LIMIT)  # ends the process: a hang in native code does not yield to an exception
     try:
+        if kind == "official":
+            how, path = case.split(":", 1)
+            return (official.related if how == "related" else official.unrelated)(Path(path), Path(folder))
         return (judge_benign if kind == "benign" else judge)(case, Path(folder))
     finally:
         signal.alarm(0)
@@ -213,16 +219,15 @@ def one(case: str) -> None:
         print(f"asked: {asked}; files are in {kept}")
 
 
-def _progress(total: int, word: str, log: Path | None) -> Callable[[Result], None]:
+def _progress(total: int, word: str, log: Path) -> Callable[[Result], None]:
     """Counts on standard error; every result is a line of ``log`` at once, so that a run may be cut short."""
     started, done = time.monotonic(), 0
 
     def tell(result: Result) -> None:
         nonlocal done
         done += 1
-        if log:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(vars(result), ensure_ascii=False) + "\n")
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(vars(result), ensure_ascii=False) + "\n")
         if done % 50 == 0 or done == total:
             print(f"{word}: {done}/{total}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
 
@@ -240,13 +245,16 @@ def main() -> None:
     parser.add_argument("--only", default="", help="techniques that begin with one of these, comma separated")
     parser.add_argument("--doses", default=",".join(DOSES))
     parser.add_argument("--benign", type=int, default=6, help="outputs a kind; 0: none")
+    parser.add_argument("--official", type=Path, default=OFFICIAL, help="folder of real tables; absent: none")
     parser.add_argument("--case", default="")
     parser.add_argument("--missed", type=Path)
-    parser.add_argument("--json", type=Path, help="every result, one JSON object a line")
+    parser.add_argument("--json", type=Path, default=RESULTS, help="every result, one JSON object a line")
     asked = parser.parse_args()
     if asked.case:
         one(asked.case)
         return
+    asked.json.parent.mkdir(parents=True, exist_ok=True)
+    asked.json.write_text("", encoding="utf-8")
     seeds = _seeds(asked.seeds)
     forms = list(policy()[0]["egress.formats"]) + (["pdf"] if "pdf" in policy()[0]["egress.formats"] else [])
     only = [word for word in asked.only.split(",") if word]
@@ -254,17 +262,22 @@ def main() -> None:
     attacks = [c for c in select(seeds, asked.per_family, forms, only) if _dose(c) in doses]
     random.Random(1).shuffle(attacks)  # a run that is cut short has then seen something of everything
     outputs = list(select_benign(seeds, asked.benign, forms)) if not only or "benign" in only else []
+    tables = [f"unrelated:{p}" for p in official.tables(asked.official)] if asked.official.is_dir() else []
+    tables += [f"related:{asked.official / name}" for name in official.EXPANDED if tables]
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         results = run_all(
             "attack", attacks, asked.jobs, folder, _progress(len(attacks), "attacks", asked.json)
         )
+        real = run_all("official", tables, asked.jobs, folder, _progress(len(tables), "official", asked.json))
         benign = run_all("benign", outputs, asked.jobs, folder, _progress(len(outputs), "benign", asked.json))
-    report(results, benign, asked, time.monotonic() - started)
+    report(results, benign, real, asked, time.monotonic() - started)
 
 
-def report(results: Sequence[Result], benign: Sequence[Result], asked: Any, seconds: float) -> None:
+def report(
+    results: Sequence[Result], benign: Sequence[Result], real: Sequence[Result], asked: Any, seconds: float
+) -> None:
     """Print everything; write what was asked for."""
     lines = [
         f"seeds {asked.seeds}; {len(results)} attacks of {len({_name(r.case) for r in results})} techniques",
@@ -284,7 +297,9 @@ def report(results: Sequence[Result], benign: Sequence[Result], asked: Any, seco
         )
     if benign:
         lines += ["", *alarms(benign)]
-    every = [*results, *benign]
+    if real:
+        lines += ["", "Official tables, real ones:", "", *alarms(real)]
+    every = [*results, *benign, *real]
     times = sorted(r.seconds for r in every)
     if times:
         lines.append(

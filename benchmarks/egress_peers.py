@@ -211,7 +211,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="held-out")
     parser.add_argument("--doses", default="100%,10%,one")
     parser.add_argument("--benign", type=int, default=3)
-    parser.add_argument("--ours", type=Path)
+    parser.add_argument("--ours", type=Path, default=ROOT / "var" / "bench" / "egress_corpus.jsonl")
     asked = parser.parse_args()
     seeds = PUBLIC if asked.seeds == "public" else HELD_OUT
     forms = list(policy()[0]["egress.formats"])
@@ -235,7 +235,7 @@ def main() -> None:
             started = time.monotonic()
             found[peer] = {case: ask(output, where) for case, output, where in cases}
             print(f"{peer}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-        if asked.ours:
+        if asked.ours.is_file():
             mine = ours(asked.ours)
             found["ours"] = {case: mine[case] for case, _, _ in cases if case in mine}
         judged.append(found)
