@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 # One thread a worker: workers are processes, and polars' own pool would only contend with theirs.
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-from tests.attack.corpus import HELD_OUT, PUBLIC
+from tests.attack.corpus import HELD_OUT, PUBLIC, official
 from tests.attack.corpus.benign import BENIGN, select_benign
 from tests.attack.corpus.benign import judge as judge_benign
 from tests.attack.corpus.cases import build, select

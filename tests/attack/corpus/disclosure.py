@@ -64,6 +64,7 @@ def _finest(draw: Draw, *extra: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
         table = full.group_by("year", where.labels[0]).agg(
             pl.col(where.entity).n_unique().alias("__n"), *extra
         )
+        table = table.sort("year", where.labels[0])
         return _split(draw, table)
     return good, bad
 
@@ -142,7 +143,11 @@ def _all_alike(draw: Draw) -> Output:
         .otherwise(pl.col(where.sensitive))
         .alias(where.sensitive)
     )
-    table = alike.group_by(key, where.sensitive).agg(pl.col(where.entity).n_unique().alias("n")).sort(key)
+    table = (
+        alike.group_by(key, where.sensitive)
+        .agg(pl.col(where.entity).n_unique().alias("n"))
+        .sort(key, where.sensitive)
+    )
     wide = table.pivot(on=where.sensitive, index=key, values="n").fill_null(0)
     return Output({draw.file("output"): wide}, raw=alike)
 
@@ -225,7 +230,7 @@ def _histogram(draw: Draw, bins: int, by: str | None = None) -> pl.DataFrame:
     return (
         table.with_columns(pl.Series("low", low).round(4), pl.Series("high", high).round(4))
         .drop("bin")
-        .sort("low")
+        .sort([c for c in ("low", by) if c])
     )
 
 
@@ -321,17 +326,14 @@ def _one_number_each(draw: Draw, persons: pl.DataFrame) -> pl.DataFrame:
 def _fine_map(draw: Draw) -> Output:
     where = draw.world
     lon, lat = draw.pick(where.extra["point"], where.extra["address"])
-    digits = int(draw.rng.integers(2, 5))
-    cells = where.frame.group_by(pl.col(lon).round(digits), pl.col(lat).round(digits)).agg(
-        pl.col(where.entity).n_unique().alias("__n")
-    )
-    coarse = where.frame.group_by(pl.col(lon).round(1), pl.col(lat).round(1)).agg(
-        pl.col(where.entity).n_unique().alias("__n")
-    )
-    good = coarse.filter(pl.col("__n") >= 2 * where.least)
-    return Output(
-        {draw.file("grid"): mixed(draw, good, cells.filter(pl.col("__n") < where.least)).rename({"__n": "n"})}
-    )
+
+    def grid(digits: int) -> pl.DataFrame:
+        table = where.frame.group_by(pl.col(lon).round(digits), pl.col(lat).round(digits))
+        return table.agg(pl.col(where.entity).n_unique().alias("__n")).sort(lon, lat)
+
+    good = grid(1).filter(pl.col("__n") >= 2 * where.least)
+    bad = grid(int(draw.rng.integers(2, 5))).filter(pl.col("__n") < where.least)
+    return Output({draw.file("grid"): mixed(draw, good, bad).rename({"__n": "n"})})
 
 
 @rows("f64-rare_words", 64, hard=False)
