@@ -217,6 +217,8 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
     files = dict(unpack(document, data, budget))
     try:
         schema = json.loads(files.pop("schema.json").decode("utf-8"))
+        if "__loader__" not in schema:
+            raise Unreadable("malformed")
         reader = _Schema(document, files, budget)
         root = reader.value(schema, "", 4 * budget.depth)
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
