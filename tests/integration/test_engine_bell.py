@@ -64,7 +64,7 @@ def test_work_begins_when_it_is_asked_for(worker: Heard) -> None:
         assert worker.engine.enqueue(f"job/{number}")
         waited.append(worker.seconds(f"job/{number}", asked))
         time.sleep(0.02 * (number % 3))
-    assert sorted(waited)[5] < 1.0
+    assert sorted(waited)[5] < FAR / 10
     assert max(waited) < FAR / 3
 
 
@@ -113,7 +113,7 @@ def test_a_step_that_asks_for_its_own_ref_asks_nobody(url: str) -> None:
         engine.stop()
 
 
-def test_an_idle_worker_takes_less_than_three_hundredths_of_a_core(new_database: Callable[..., str]) -> None:
+def test_an_idle_worker_takes_less_than_four_hundredths_of_a_core(new_database: Callable[..., str]) -> None:
     heard = Heard(new_database("sqlite", blank=True))
     try:
         time.sleep(1)
@@ -123,7 +123,7 @@ def test_an_idle_worker_takes_less_than_three_hundredths_of_a_core(new_database:
     finally:
         heard.engine.stop()
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert spent / 2 < 0.03
+    assert spent / 2 < 0.04
 
 
 def test_a_bell_without_a_listener_or_with_another_file_in_its_place_is_silent(tmp_path: Path) -> None:
