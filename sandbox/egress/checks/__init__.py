@@ -30,6 +30,7 @@ from sandbox.egress.checks import (
     recoverable,
     sequences,
     tokens,
+    tokens_ciphers,
     unexplained,
 )
 from sandbox.egress.checks.base import Check
@@ -64,5 +65,6 @@ CHECKS: tuple[Check, ...] = (
     hazards.CHECK,
     hashes.CHECK,
     tokens.CHECK,
+    tokens_ciphers.CHECK,
     unexplained.CHECK,
 )
