@@ -70,7 +70,7 @@ def tables(count: int) -> tuple[list[Book], Book]:
         *(("school", "age", "sex"), ("ill", "job"), ("part", "school")),
     )
     old = [table(f"release {number}", *columns) for number, columns in enumerate(wanted)]
-    return old, table("new", "school", "month", "ill")
+    return old, table("new", "ill", "age", "sex")
 
 
 def size(count: int) -> None:
