@@ -2,8 +2,8 @@
 
 The bound is on the canonical form: order, metadata, quoting and spelling are ours by then. A table that was
 recomputed carries what could be said by choosing its presentation; any other number carries as many values as
-its column has steps from nought to its largest, a label its characters or its place among the labels, text its
-characters, a picture its pixels, a model its arrays. No file carries more than it has bits.
+its column has steps from nought to its largest, a label its characters or its place among the labels, text
+its characters, a picture its pixels, a model its arrays. No file carries more than it has bits.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from sandbox.egress.forms import Document, Table
 from sandbox.egress.layout import running_text
 from sandbox.egress.shape import as_numbers
 
-# Bits a character can carry: printable ASCII (95 of them), and the unified ideographs of the Basic Multilingual
-# Plane (20,992). What else there is counts as the latter.
+# Bits a character can carry: printable ASCII (95 of them), and the unified ideographs of the Basic
+# Multilingual Plane (20,992). What else there is counts as the latter.
 _ASCII, _OTHER = math.log2(95), math.log2(20_992)
 _DOUBLE = 64.0
 _PIXEL = 18.0  # three channels of eight bits, of which the canonical form fills the lowest two itself
@@ -37,9 +37,8 @@ def text_bits(values: Iterable[str]) -> float:
 
 
 def number_bits(values: pl.Series) -> float:
-    """Bits that a column of numbers can carry: for each cell the steps, of the finest digit that the column is
-    written with, between nought and its largest; one more where there are negative ones, one more where some are
-    missing."""
+    """Bits that a column of numbers can carry: for each cell the steps between nought and the largest, of the
+    finest digit that is written; one more where there are negative ones, one more where some are missing."""
     known = values.cast(pl.Float64).drop_nulls()
     known = known.filter(known.is_finite())
     missing = float(len(values)) if len(known) < len(values) else 0.0
@@ -65,7 +64,7 @@ def label_bits(values: pl.Series) -> float:
 
 
 def table_bits(table: Table) -> float:
-    """Bits of a table that was not recomputed: its cells, and its column names. The order of its rows is ours."""
+    """Bits of a table that was not recomputed: its cells and its column names; the order of rows is ours."""
     bits = text_bits(table.columns)
     for name in table.columns:
         values = table.data[name]
@@ -96,7 +95,7 @@ def document_bits(context: Context, document: Document) -> float:
 
 
 def capacity(context: Context, sizes: Mapping[str, int]) -> dict[str, Any]:
-    """``{"bits", "files": [{"path", "bits", "tables", "recomputed"}]}``, whole bits, rounded up. ``sizes``: bytes of the
+    """``{"bits", "files": [{"path", "bits", "tables", "recomputed"}]}``, whole bits. ``sizes``: bytes of the
     canonical files that were written, by path: no file carries more than eight bits a byte of it."""
     files: list[dict[str, Any]] = []
     for document in context.documents:

@@ -125,8 +125,8 @@ def written(value: float) -> tuple[int, float]:
 
 
 def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np.ndarray) -> int | None:
-    """The first column of ``matrix`` that, times ``scale``, is ``numbers`` in every row, and never two of them
-    for one fact: a half is within rounding of both nought and one."""
+    """The first column of ``matrix`` that, times ``scale``, is ``numbers`` in every row, and never two of
+    them for one fact: a half is within rounding of both nought and one."""
     candidates = np.arange(matrix.shape[1])
     for end in (_GLANCE, len(numbers)):  # nearly all fall at the first glance
         with np.errstate(invalid="ignore"):
@@ -146,8 +146,8 @@ def _known(values: pl.Series) -> tuple[list[int], np.ndarray, list[tuple[int, fl
 
 
 def fact_of(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> tuple[np.ndarray, int, float] | None:
-    """The one fact that a column is throughout: its matrix, its place in it, and the scale. In few rows only a
-    plain fact is none by chance."""
+    """The one fact that a column is throughout: its matrix, its place in it, and the scale. In few rows only
+    a plain fact is none by chance."""
     at, numbers, _, limit = _known(values)
     if not at:
         return None

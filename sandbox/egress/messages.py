@@ -95,15 +95,15 @@ RULES: dict[str, Rule] = {
         "输出与作业自己的语句对快照重新计算的结果不符（{count} 行，{cells} 行重算）。",
         "The output is not what the job's own statement gives over the snapshot ({count} rows; {cells} "
         "recomputed).",
-        "原样输出语句的结果，不在其后改动 / Put out the statement's result as it is and change nothing after it",
+        "原样输出语句的结果 / Put out the statement's result as it is and change nothing after it",
     ),
     "NOT_RELEASABLE": Rule(
         "26.3",
         HARD,
         "“{column}”既不是维度，也不是计数或指标：{why_zh}。",
         "“{column}” is neither a dimension nor a count nor a measure: {why_en}.",
-        "删除该列，或改为维度（公开代码或足够多人共有的分组）、计数、对所列维度声明的统计量 / Drop the column, or make it "
-        "a dimension (a public code, or groups that enough entities share), a count, or a declared statistic",
+        "删除该列，或改为维度（足够多人共有的分组）、计数、声明的统计量 / Drop the column, or make it a "
+        "dimension (groups that enough entities share), a count, or a declared statistic",
     ),
     "IDENTIFIER": Rule(
         "26.4",

@@ -1,10 +1,10 @@
 """Recomputation: the numbers that leave are the checker's own wherever it can work them out itself.
 
-A SQL job's statements are recognised (``recompute_plan``) and run anew as queries of ours (``recompute_run``).
-Where the job's table says the same, the table is replaced by the recomputed one before any check looks: same
-cells, our numbers, rounded alike, nothing of the job's spelling, order or digits. So an untrusted job has no
-room in it. Where it says something else, that is a finding; where nothing is recognised, the table goes the way
-of all others: explained by facts or held, and charged to the capacity budget.
+A SQL job's statements are recognised (``recompute_plan``) and run anew as queries of ours
+(``recompute_run``). Where the job's table says the same, the table is replaced by the recomputed one before
+any check looks: same cells, our numbers, rounded alike, nothing of the job's spelling, order or digits. So
+an untrusted job has no room in it. Where it says something else, that is a finding; where nothing is
+recognised, the table goes the way of all others: explained by facts or held, and charged to the budget.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from sandbox.egress.forms import Document, Table
 from sandbox.egress.rawdata import RawIndex
 from sandbox.egress.recompute_expr import Unrecognised
 from sandbox.egress.recompute_facts import DIGITS, PRECISION_BITS, own
-from sandbox.egress.recompute_plan import Cells, Given, outputs
+from sandbox.egress.recompute_plan import outputs
+from sandbox.egress.recompute_relations import Cells, Given
 from sandbox.egress.recompute_run import Input, Planned, Result, raw_of, view_sql
 from sandbox.egress.shape import Shape, as_numbers, texts_of
 
@@ -42,8 +43,8 @@ class Script:
 class Told:
     """What became of one table. ``why``: "" when its numbers are ours, "differs", or why it was not
     recognised. ``columns``: "dimension", "count", "measure" or "constant" for each. ``support``: rows whose
-    part of a cell has fewer than the threshold of entities (with, without); ``bits``: what the job could still
-    say by choosing how to present our numbers."""
+    part of a cell has fewer than the threshold of entities (with, without); ``bits``: what the job could
+    still say by choosing how to present our numbers."""
 
     why: str
     columns: dict[str, str] = field(default_factory=dict)

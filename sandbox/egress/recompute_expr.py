@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sandbox.egress.recompute_words import AGGREGATES, COMPARISONS, DATES, FUNCTIONS, OPERATORS, TYPES
+
 Node = dict[str, Any]
 Source = tuple[int, str]  # number of the input in FROM, raw column
 
@@ -25,53 +27,7 @@ class Unrecognised(Exception):
         self.why = why
 
 
-_OPERATORS = frozenset({"+", "-", "*", "/", "//", "%", "||", "~~", "!~~"})
-_FUNCTIONS = frozenset(
-    "lower upper trim ltrim rtrim substr substring left right length concat abs floor ceil ceiling round trunc "
-    "year month quarter day week isodow dayofweek hour date_part datepart date_trunc datetrunc date_diff "
-    "datediff date_sub datesub strftime make_date to_years to_months to_days prefix suffix contains starts_with "
-    "ends_with coalesce ifnull nullif greatest least".split()
-)
-_DATES = frozenset(
-    "year month quarter day date_part datepart date_diff datediff date_sub datesub date_trunc".split()
-)
-_COMPARISONS = {
-    "COMPARE_EQUAL": "=",
-    "COMPARE_NOTEQUAL": "<>",
-    "COMPARE_LESSTHAN": "<",
-    "COMPARE_LESSTHANOREQUALTO": "<=",
-    "COMPARE_GREATERTHAN": ">",
-    "COMPARE_GREATERTHANOREQUALTO": ">=",
-}
-_TYPES = frozenset(
-    "BOOLEAN TINYINT SMALLINT INTEGER BIGINT HUGEINT UTINYINT USMALLINT UINTEGER UBIGINT FLOAT DOUBLE DECIMAL "
-    "VARCHAR DATE TIMESTAMP".split()
-)
-# Aggregates by the number of their operands. Least and greatest are one person's value and are not here.
-AGGREGATES = {
-    "count": 1,
-    "sum": 1,
-    "avg": 1,
-    "mean": 1,
-    "median": 1,
-    "quantile_cont": 1,
-    "quantile_disc": 1,
-    "stddev": 1,
-    "stddev_samp": 1,
-    "stddev_pop": 1,
-    "variance": 1,
-    "var_samp": 1,
-    "var_pop": 1,
-    "corr": 2,
-    "covar_samp": 2,
-    "covar_pop": 2,
-    "regr_slope": 2,
-    "regr_intercept": 2,
-    "regr_r2": 2,
-    "regr_count": 2,
-    "regr_avgx": 2,
-    "regr_avgy": 2,
-}
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "round", "floor", "ceil", "abs"})  # between aggregates
 _QUANTILES = (0.05, 0.95)  # between them; what lies outside is an extreme
 
 
@@ -92,7 +48,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One aggregate of a cell: ``name`` over ``operands`` (none: the rows), for the rows that meet ``where``."""
+    """One aggregate of a cell: ``name`` over ``operands`` (none: the rows), of rows that meet ``where``."""
 
     name: str
     operands: tuple[Scalar, ...] = ()
@@ -119,8 +75,9 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Value:
-    """A value of a cell: SQL in which ``token("a", 0)`` stands for the first aggregate of the pool and
-    ``token("g", 0)`` for the first dimension. ``group``: it is that dimension and nothing else. ``decimals``: of an outermost round()."""
+    """A value of a cell: SQL in which ``token("a", 0)`` stands for the first aggregate of the pool, and
+    ``token("g", 0)`` for the first dimension. ``group``: it is that dimension and nothing else. ``decimals``:
+    of an outermost round()."""
 
     sql: str
     aggregates: tuple[Aggregate, ...] = ()
@@ -164,7 +121,7 @@ def literal(node: Node) -> str:
 def _cast(node: Node) -> str:
     kind = node.get("type_expr") or {}
     name = str(kind.get("type_name", "")).upper()
-    if name not in _TYPES:
+    if name not in TYPES:
         raise Unrecognised("type")
     sizes = [literal(child) for child in kind.get("children") or ()]
     return f"{name}({', '.join(sizes)})" if sizes else name
@@ -223,9 +180,9 @@ def scalar(node: Node, scope: Scope) -> Scalar:
 def _condition(node: Node, scope: Scope) -> Scalar:
     """Comparisons and what joins them. A condition is simple: it is true or it is not."""
     kind, name = node.get("class"), str(node.get("type"))
-    if kind == "COMPARISON" and name in _COMPARISONS:
+    if kind == "COMPARISON" and name in COMPARISONS:
         parts = [scalar(node["left"], scope), scalar(node["right"], scope)]
-        return _joined(parts, f"({parts[0].sql} {_COMPARISONS[name]} {parts[1].sql})")
+        return _joined(parts, f"({parts[0].sql} {COMPARISONS[name]} {parts[1].sql})")
     if kind == "CONJUNCTION" and name in ("CONJUNCTION_AND", "CONJUNCTION_OR"):
         parts = [scalar(child, scope) for child in node["children"]]
         word = " AND " if name.endswith("AND") else " OR "
@@ -258,18 +215,18 @@ def _function(node: Node, scope: Scope) -> Scalar:
     name = str(node.get("function_name", "")).lower()
     if not _plain_call(node):
         raise Unrecognised("function")
-    if name not in _OPERATORS and name not in _FUNCTIONS:
+    if name not in OPERATORS and name not in FUNCTIONS:
         raise Unrecognised("function")
     parts = [scalar(child, scope) for child in _arguments(node)]
     sqls = [part.sql for part in parts]
     varying = [part for part in parts if not part.constant]
-    if name in _OPERATORS:
+    if name in OPERATORS:
         sql = f"({name}{sqls[0]})" if len(parts) == 1 else f"({f' {name} '.join(sqls)})"
         # shifted or scaled by a constant; a constant divided by a column is no longer in proportion
         linear = name in "+-*" or (name == "/" and parts[-1].constant)
         simple = linear and len(varying) == 1 and varying[0].simple and not varying[0].partial
         return _joined(parts, sql, simple)
-    dated = name in _DATES and len(varying) == 1 and varying[0].plain is not None
+    dated = name in DATES and len(varying) == 1 and varying[0].plain is not None
     return _joined(parts, f"{name}({', '.join(sqls)})", dated)
 
 

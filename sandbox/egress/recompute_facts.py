@@ -1,9 +1,9 @@
-"""Recomputation without a statement: a table over recognised dimensions whose every number is one statistic of
-the raw data throughout its column is written anew from the raw data.
+"""Recomputation without a statement: a table over recognised dimensions whose every number is one statistic
+of the raw data throughout its column is written anew from the raw data.
 
-What the job declared of a column (``statistics``: which function of which raw column; ``precision``: decimals)
-is taken at its word and compared; without a declaration the statistic is looked for among the known facts, and
-the choice is counted as what the job could have said with it.
+What the job declared of a column (``statistics``: which function of which raw column; ``precision``:
+decimals) is taken at its word and compared; without a declaration the statistic is looked for among the
+known facts, and the choice is counted as what the job could have said with it.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ def _labels(shape: Shape, k: str) -> tuple[pl.Series, float]:
 
 
 def _presence(shape: Shape) -> float:
-    """Bits in which rows of the possible ones are there. All cells from a number of entities on: next to none."""
+    """Bits in which of the possible rows are there; next to none for all cells from a size on."""
     keys = list(shape.dims)
     if not keys:
         return 0.0

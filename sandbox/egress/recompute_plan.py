@@ -1,8 +1,9 @@
 """What a job's script makes each output table of: rows of the inputs, grouped, and aggregates of the groups.
 
 The script is data here: its trees come from DuckDB's parser and nothing of it is run. Recognised are selects,
-filters, inner and left joins, common table expressions, views and tables of the script, over the job's inputs,
-ending in one aggregation and arithmetic on its cells. Anything else is ``Unrecognised``, with a word why.
+filters, inner and left joins, common table expressions, views and tables of the script, over the job's
+inputs, ending in one aggregation and arithmetic on its cells. Anything else is ``Unrecognised``, with a word
+why.
 """
 
 from __future__ import annotations
@@ -27,58 +28,21 @@ from sandbox.egress.recompute_expr import (
     token,
     value,
 )
+from sandbox.egress.recompute_relations import Cells, Column, Given, Rows, finder
 
 _CREATE = re.compile(
     r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP(?:ORARY)?\s+)?(?P<what>TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?"
     r'(?P<name>"(?:[^"]|"")+"|[^\W\d]\w*)\s+AS\b',
     re.IGNORECASE,
 )
+_BOUNDS = {
+    "COMPARE_GREATERTHAN": ">",
+    "COMPARE_GREATERTHANOREQUALTO": ">=",
+    "COMPARE_LESSTHAN": "<",
+    "COMPARE_LESSTHANOREQUALTO": "<=",
+}
 _SOURCES = 6  # inputs joined
 _LOOKS = 200  # relations looked at: a chain of views that each use the last twice doubles every time
-
-
-@dataclass(frozen=True)
-class Given:
-    """An input of the job: its columns in order, and which of them identify (entity key, identifiers)."""
-
-    name: str
-    columns: tuple[str, ...]
-    hidden: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a relation: ``relation`` is the name it may be qualified with; a column that a USING has
-    merged is found only by its qualified name (``open`` false)."""
-
-    relation: str
-    name: str
-    value: Any  # Scalar or Value
-    open: bool = True
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of raw data: ``sources`` are the inputs called s0, s1, … in ``sql``; ``nullable`` those on the
-    right of a left join."""
-
-    sources: tuple[tuple[int, str], ...]
-    sql: str
-    where: tuple[Scalar, ...]
-    columns: tuple[Column, ...]
-    nullable: frozenset[int] = frozenset()
-    join: tuple[Scalar, ...] = ()
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The cells of a table: rows grouped by ``groups``; ``kept`` are conditions on cells, as SQL with tokens."""
-
-    rows: Rows
-    groups: tuple[Scalar, ...]
-    pool: tuple[Aggregate, ...]
-    columns: tuple[Column, ...]
-    kept: tuple[str, ...] = ()
 
 
 @dataclass
@@ -165,23 +129,6 @@ def _aggregated(node: Node) -> bool:
     return any(is_aggregate(one) for one in _nodes(node))
 
 
-def _finder(columns: Sequence[Column]) -> Callable[[list[str]], Any]:
-    def find(path: list[str]) -> Any:
-        relation, name = (path[0].lower(), path[1].lower()) if len(path) == 2 else ("", path[-1].lower())
-        if len(path) > 2:
-            raise Unrecognised("column")
-        fits = [
-            one
-            for one in columns
-            if one.name.lower() == name and (one.relation.lower() == relation if relation else one.open)
-        ]
-        if len(fits) != 1:
-            raise Unrecognised("column")
-        return fits[0].value
-
-    return find
-
-
 def _relation(node: Node, names: _Names, run: _Run) -> Rows | Cells:
     """What a FROM clause gives."""
     run.looks += 1
@@ -235,14 +182,14 @@ def _join(node: Node, names: _Names, run: _Run) -> Rows:
     columns = [*left.columns, *right.columns]
     conditions: list[Scalar] = []
     for name in node.get("using_columns") or ():
-        pair = [_finder(side.columns)([name]) for side in (left, right)]
+        pair = [finder(side.columns)([name]) for side in (left, right)]
         conditions.append(Scalar(f"({pair[0].sql} = {pair[1].sql})", pair[0].columns | pair[1].columns))
         columns = [
             replace(one, open=False) if one in right.columns and one.name.lower() == name.lower() else one
             for one in columns
         ]
     if node.get("condition"):
-        conditions.append(_keys(scalar(node["condition"], Scope(_finder(columns)))))
+        conditions.append(_keys(scalar(node["condition"], Scope(finder(columns)))))
     if not conditions:
         raise Unrecognised("join")
     where, nullable = (*left.where, *right.where), left.nullable | right.nullable
@@ -321,7 +268,7 @@ def _select(node: Node, names: _Names, run: _Run) -> Rows | Cells:
         if grouped:
             raise Unrecognised("aggregate of aggregates")
         return _again(node, made, items)
-    scope = Scope(_finder(made.columns))
+    scope = Scope(finder(made.columns))
     where = list(made.where)
     if node.get("where_clause"):
         where.append(scalar(node["where_clause"], scope))
@@ -339,7 +286,7 @@ def _select(node: Node, names: _Names, run: _Run) -> Rows | Cells:
 
 def _group(node: Node, rows: Rows, items: list[tuple[str, Node | Column]]) -> Cells:
     """The cells that an aggregation makes."""
-    row = Scope(_finder(rows.columns))
+    row = Scope(finder(rows.columns))
     groups: list[Scalar] = []
 
     def add(one: Scalar) -> None:
@@ -420,7 +367,7 @@ def _cell(item: Node | Column, groups: list[Scalar], scope: Scope, row: Scope) -
 
 def _again(node: Node, cells: Cells, items: list[tuple[str, Node | Column]]) -> Cells:
     """A SELECT over cells: other names, another choice, arithmetic."""
-    scope = Scope(_finder(cells.columns), list(cells.pool))
+    scope = Scope(finder(cells.columns), list(cells.pool))
     columns = [
         Column("", name, item.value if isinstance(item, Column) else _renamed(item, scope))
         for name, item in items
@@ -446,16 +393,10 @@ def _kept(node: Node, scope: Scope, row: Scope | None) -> str:
         except Unrecognised:
             sides = []
         counted = [side for side in sides if side.aggregates]
-        if counted and all(one.whole for side in counted for one in side.aggregates):
-            if sum(side.constant for side in sides) == 1:
-                marks = {
-                    "COMPARE_GREATERTHAN": ">",
-                    "COMPARE_GREATERTHANOREQUALTO": ">=",
-                    "COMPARE_LESSTHAN": "<",
-                    "COMPARE_LESSTHANOREQUALTO": "<=",
-                }
-                if node["type"] in marks:
-                    return f"({sides[0].sql} {marks[node['type']]} {sides[1].sql})"
+        whole = counted and all(one.whole for side in counted for one in side.aggregates)
+        mark = _BOUNDS.get(node["type"])
+        if whole and mark and sum(side.constant for side in sides) == 1:
+            return f"({sides[0].sql} {mark} {sides[1].sql})"
         if counted:
             raise Unrecognised("having")
 

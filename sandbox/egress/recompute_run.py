@@ -1,8 +1,8 @@
 """Runs what ``recompute_plan`` has recognised, as queries of our own, over the raw data at hand.
 
-A plan becomes one temporary table of raw rows (its entity, the numbers of the dimensions, the operands) and one
-GROUP BY over it. The result has the cells' values, how many entities stand behind each cell, and behind each
-aggregate that speaks of a part of it.
+A plan becomes one temporary table of raw rows (its entity, the numbers of the dimensions, the operands) and
+one GROUP BY over it. The result has the cells' values, how many entities stand behind each cell, and behind
+each aggregate that speaks of a part of it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import polars as pl
 
 from sandbox.egress.rawdata import Engine, RawIndex, quote
 from sandbox.egress.recompute_expr import Aggregate, Unrecognised
-from sandbox.egress.recompute_plan import Cells
+from sandbox.egress.recompute_relations import Cells
 
 _TOKEN = re.compile("\x01([ag])(\\d+)\x01")
 _PARTS = 12  # conditional aggregates of one table, compared with each other
@@ -26,8 +26,7 @@ _OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in"})
 
 @dataclass(frozen=True)
 class Input:
-    """A table as the job saw it: ``raw`` is the name or the file of a raw table, then the granted columns, rows
-    and period."""
+    """A table as the job saw it: the name or the file of a raw table, the granted columns, rows, period."""
 
     name: str
     raw: str
@@ -41,7 +40,8 @@ class Result:
     """The cells. ``frame``: ``k#`` the dimensions' values, ``c#`` their numbers, ``o#`` the columns of the
     output (null for dimensions), ``n`` entities, ``rows_n`` rows; ``s#`` and ``m#`` the entities with and
     without what aggregate # of a part speaks of (null where it is of the whole cell), ``between`` the fewest
-    by which one part exceeds another inside it. ``index`` is what the cells can be recounted from, ``dims`` the SQL of the dimensions there, ``raw_of`` a raw column each."""
+    by which one part exceeds another inside it. ``index`` is what the cells can be recounted from, ``dims``
+    the SQL of the dimensions there, ``raw_of`` a raw column each."""
 
     index: RawIndex
     frame: pl.DataFrame
@@ -196,8 +196,8 @@ class Planned:
         ]
 
     def _differences(self) -> list[str]:
-        """SQL for the fewest entities by which one aggregate's rows exceed another's that they contain, of two
-        that can be subtracted: counts, or statistics of one column. The difference would tell of them alone."""
+        """SQL for the fewest entities by which one aggregate's rows exceed another's that they contain, where
+        the two can be subtracted (counts, or statistics of one column): that would tell of them alone."""
         pool = self.cells.pool
         parts = {
             i: self._meets(i) or "true" for i in range(len(pool)) if not (pool[i].distinct and pool[i].whole)

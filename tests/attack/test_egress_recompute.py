@@ -1,7 +1,7 @@
-"""Bits hidden in an allowed shape: what leaves of a recomputed table is the same whatever was hidden in it.
+"""Bits hidden in an allowed shape: what leaves of a recomputed table is the same, whatever was in it.
 
-A hostile job knows a secret and has an honest table to put it into. Each ``Channel`` is one way; its canonical
-form must be byte for byte that of the honest job, or the table is not recomputed and is stopped, or at least
+A hostile job knows a secret and has an honest table to put it into. Each ``Channel`` is one way; its
+canonical form must be byte for byte that of the honest job, or the table is not recomputed and is stopped, or at least
 charged. The register is the demonstration's; secret and places are drawn by seed.
 """
 
@@ -203,8 +203,8 @@ SMUGGLERS = {
         "SMALL_CELL",
     ),
     "the sum without one": (
-        "SELECT sex, count(*) AS n, sum(income) AS s, sum(income) FILTER (WHERE birth_date <> DATE '{birth}') AS r "
-        "FROM residents GROUP BY sex",
+        "SELECT sex, count(*) AS n, sum(income) AS s, "
+        "sum(income) FILTER (WHERE birth_date <> DATE '{birth}') AS r FROM residents GROUP BY sex",
         "SMALL_CELL",
     ),
     "two parts that differ by one": (
@@ -237,7 +237,7 @@ def test_a_statement_that_singles_out_is_refused(name: str, register: Path, tmp_
 
 
 def test_a_filter_counts_the_persons_it_leaves_not_all(register: Path, tmp_path: Path) -> None:
-    """Without the statement the cells of a filtered table are counted over everyone; with it over the chosen."""
+    """Without the statement the cells of a filtered table are counted over everyone."""
     few = "CREATE TABLE out AS SELECT district, count(*) AS n FROM residents WHERE income > 90000 GROUP BY 1"
     report, _ = judged(tmp_path / "job", register, result(register, few), few)
     found = next(
