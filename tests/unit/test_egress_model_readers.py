@@ -88,7 +88,8 @@ def wordy(place):
 
 WORDS = [
     "producer", "notes", "metadata", "name of the graph", "notes of the graph", "name of a node",
-    "notes of a node", "name of a dimension", "notes of an input", "notes of an array", "name of an array", "name of a value",
+    "notes of a node", "name of a dimension", "notes of an input", "notes of an array", "name of an array",
+    "name of a value",
 ]  # fmt: skip
 
 

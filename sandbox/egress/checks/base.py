@@ -9,6 +9,7 @@ from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document
 
+_MODELS = {"onnx", "safetensors", "skops"}
 Run = Callable[[Document, Context], Iterable[Finding]]
 
 
@@ -33,7 +34,7 @@ class Check:
             "table": bool(document.tables),
             "text": bool(document.pieces or document.tables),
             "image": bool(document.pictures),
-            "model": bool(document.arrays),
+            "model": document.form in _MODELS and document.readable,
             "file": True,
         }
         return present[self.needs] and (bool(context.raws) or not self.raw)

@@ -37,7 +37,7 @@ _RANDOM = {"numpy.random.mtrand.RandomState", "numpy.random._generator.Generator
 
 
 def _families(document: Document) -> Iterable[Finding]:
-    types = document.body.types if document.readable else []
+    types = document.body.types
     for names, severity, basis in (
         (KEEPS_ROWS, Severity.HARD, "rows"),
         (KEEPS_VALUES, Severity.HOLD, "values"),
