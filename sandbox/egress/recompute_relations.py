@@ -54,7 +54,7 @@ class Cells:
 
 
 def finder(columns: Sequence[Column]) -> Callable[[list[str]], Any]:
-    """What a column name, qualified or not, stands for among ``columns``: exactly one, or ``Unrecognised``."""
+    """What a column name, qualified or not, stands for among ``columns``; one, or ``Unrecognised``."""
 
     def find(path: list[str]) -> Any:
         relation, name = (path[0].lower(), path[1].lower()) if len(path) == 2 else ("", path[-1].lower())

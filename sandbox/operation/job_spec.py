@@ -23,8 +23,18 @@ class JobInput(Model):
     columns: tuple[str, ...] = Bound(min_length=1)
 
 
+class Statistic(Model):
+    """What a measure is: a function (``sandbox.egress.recompute_facts.FUNCTIONS``) of a raw column."""
+
+    fn: Literal["sum", "avg", "mean", "median", "stddev", "variance", "count", "p10", "p25", "p75", "p90"]
+    of: str = Bound(min_length=1)
+
+
 class JobOutput(Model):
-    """One file that will leave, and what it says it is."""
+    """One file that will leave, and what it says it is.
+
+    ``statistics`` and ``precision`` (decimals) of measures let the checker compute them itself.
+    """
 
     path: str = Bound(pattern=PATH)
     kind: Literal["table", "rows", "report", "figure"]
@@ -32,6 +42,8 @@ class JobOutput(Model):
     counts: tuple[str, ...] = ()
     measures: tuple[str, ...] = ()
     ordered: bool = False
+    statistics: dict[str, Statistic] = Bound(default_factory=dict)
+    precision: dict[str, Annotated[int, Bound(ge=-9, le=12)]] = Bound(default_factory=dict)
 
 
 LOG = JobOutput(path=LOG_OUTPUT, kind="report")

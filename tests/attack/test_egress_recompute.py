@@ -1,8 +1,8 @@
 """Bits hidden in an allowed shape: what leaves of a recomputed table is the same, whatever was in it.
 
 A hostile job knows a secret and has an honest table to put it into. Each ``Channel`` is one way; its
-canonical form must be byte for byte that of the honest job, or the table is not recomputed and is stopped, or at least
-charged. The register is the demonstration's; secret and places are drawn by seed.
+canonical form must be byte for byte that of the honest job, or the table is not recomputed and is stopped, or
+at least charged. The register is the demonstration's; secrets and places are drawn by seed.
 """
 
 from __future__ import annotations
