@@ -57,11 +57,14 @@ def _rounded(values: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def _columns(values: np.ndarray) -> Iterator[np.ndarray]:
-    """Two-dimensional readings of an array: its columns, and its rows as columns."""
+    """Two-dimensional readings of an array: its columns, its rows as columns, and both when its numbers were
+    written column by column, as some writers do by mistake."""
     if values.dtype.kind not in "fiu" or values.size < _LEAST or values.ndim == 0:
         return
     table = values.reshape(values.shape[0], -1) if values.ndim > 1 else values.reshape(-1, 1)
-    for reading in (table, table.T):
+    turned = table.reshape(table.shape[::-1])
+    readings = [table, table.T] if 1 in table.shape else [table, table.T, turned.T, turned]
+    for reading in readings:
         if reading.shape[0] >= _LEAST and 1 <= reading.shape[1] <= _COLUMNS:
             yield reading[:_VALUES].astype(np.float64)
 
