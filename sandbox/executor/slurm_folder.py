@@ -97,7 +97,8 @@ class Run:
         files = self.files(by)
         try:
             shutil.rmtree(files.parent, ignore_errors=True)
-            shutil.copytree(outcome.files.parent, files.parent)
+            files.parent.mkdir()  # without its parents: a folder that was discarded does not come back
+            shutil.copytree(outcome.files.parent, files.parent, dirs_exist_ok=True)
         except (FileNotFoundError, shutil.Error):
             return False  # the folder was discarded meanwhile
         content = {key: value for key, value in vars(outcome).items() if key != "files"}
@@ -113,7 +114,8 @@ class Run:
         files = self.files(WORKER)
         with suppress(FileNotFoundError):
             shutil.rmtree(files.parent, ignore_errors=True)
-            files.mkdir(parents=True)
+            files.parent.mkdir()
+            files.mkdir()
         outcome = Outcome(
             end=end,
             exit_code=None,
