@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime
@@ -94,6 +95,16 @@ def _ipynb(frame: pl.DataFrame) -> bytes:
     return json.dumps(book, ensure_ascii=False).encode()
 
 
+def settled(data: bytes) -> bytes:
+    """An office file without the time of its making, so that the same case gives the same bytes."""
+    with zipfile.ZipFile(io.BytesIO(data)) as folder:
+        members = {name: folder.read(name) for name in folder.namelist()}
+    moment = rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*"
+    return archive(
+        {name: re.sub(moment, rb"\g<1>2026-01-01T00:00:00Z", body) for name, body in members.items()}
+    )
+
+
 def _xlsx(frame: pl.DataFrame) -> bytes:
     from openpyxl import Workbook
 
@@ -104,7 +115,7 @@ def _xlsx(frame: pl.DataFrame) -> bytes:
         sheet.append(row)
     sink = io.BytesIO()
     book.save(sink)
-    return sink.getvalue()
+    return settled(sink.getvalue())
 
 
 def _docx(frame: pl.DataFrame) -> bytes:
@@ -120,7 +131,7 @@ def _docx(frame: pl.DataFrame) -> bytes:
             cell.text = value
     sink = io.BytesIO()
     paper.save(sink)
-    return sink.getvalue()
+    return settled(sink.getvalue())
 
 
 def archive(members: dict[str, bytes]) -> bytes:

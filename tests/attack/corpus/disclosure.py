@@ -173,8 +173,8 @@ def _suppressed_alone(draw: Draw) -> Output:
         [where.entity, a, b]
     )
     wide = flat.pivot(on=b, index=a, values=where.entity, aggregate_function="len").fill_null(0).sort(a)
-    heads = [c for c in wide.columns if c != a]
-    wide = wide.with_columns(pl.col(c).cast(pl.Int64) for c in heads).with_columns(
+    heads = sorted(c for c in wide.columns if c != a)
+    wide = wide.select(a, *(pl.col(c).cast(pl.Int64) for c in heads)).with_columns(
         pl.sum_horizontal(heads).alias("合计")
     )
     small = [(row[a], c) for row in wide.to_dicts() for c in heads if row[c] < where.least]

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.attack.corpus.containers import archive, pack
+from tests.attack.corpus.containers import archive, pack, settled
 from tests.attack.corpus.draw import Draw, Output, carrier
 from tests.attack.corpus.identifiers import chosen, whole_number
 from tests.attack.corpus.registry import whole
@@ -228,7 +228,7 @@ def _workbook_hidden(draw: Draw) -> Output:
             sheet.cell(at, 1).number_format = ";;;"
     sink = io.BytesIO()
     book.save(sink)
-    return Output({"output.xlsx": sink.getvalue()}, twin={"output.xlsx": table})
+    return Output({"output.xlsx": settled(sink.getvalue())}, twin={"output.xlsx": table})
 
 
 @whole("e42-document_hidden", 42, containers=("docx",), doses=("one",))
@@ -252,7 +252,7 @@ def _document_hidden(draw: Draw) -> Output:
     plain.add_paragraph("本报告按季度汇总。")
     other = io.BytesIO()
     plain.save(other)
-    return Output({"report.docx": sink.getvalue()}, twin={"report.docx": other.getvalue()})
+    return Output({"report.docx": settled(sink.getvalue())}, twin={"report.docx": settled(other.getvalue())})
 
 
 @whole("e43-pdf_hidden", 43, containers=("pdf",), doses=("one",), hard=False)
