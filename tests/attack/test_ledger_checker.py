@@ -14,6 +14,8 @@ from sandbox.egress.context import RawTable
 from sandbox.egress.findings import Severity, Verdict
 from sandbox.egress.ledger import store
 from sandbox.egress.ledger.room import Ledger
+from sandbox.egress.recompute import Script
+from sandbox.egress.recompute_run import Input
 from sandbox.egress.task import run
 from tests.refusal import refused
 
@@ -159,6 +161,46 @@ def test_rates_that_the_policy_does_not_state_refuse(release, persons, policy):
     assert "POLICY_MISSING" in {
         f.rule for f in release("eg-2", counts(persons, "sex"), policy=values).findings
     }
+
+
+SCRIPT = "CREATE TABLE out AS SELECT sex, count(DISTINCT id_no) AS n FROM persons WHERE {} GROUP BY sex"
+
+
+def by_script(condition: str) -> Script:
+    columns = ("id_no", "district", "sex", "age", "disease")
+    return Script(SCRIPT.format(condition), (Input("persons", "persons", columns),))
+
+
+def test_rows_that_a_script_leaves_out_are_known(release, persons):
+    few = persons.filter(pl.col("age") == persons["age"].max()).group_by("district").len().sort("len")
+    district, oldest = few["district"][0], int(persons["age"].max())
+    assert few["len"][0] < 10
+    rest = persons.filter(~((pl.col("district") == district) & (pl.col("age") == oldest)))
+    release("eg-1", counts(persons, "sex"))
+    condition = f"NOT (district = '{district}' AND age = {oldest})"
+    later = release("eg-2", counts(rest, "sex"), script=by_script(condition))
+    assert ("hard", "pair", "eg-1") in found(later)
+    grown = persons.filter(pl.col("age") >= 40)
+    fine = release("eg-3", counts(grown, "sex"), script=by_script("age >= 40"))
+    assert (fine.verdict, found(fine)) == (Verdict.NO_OBJECTION, [])
+
+
+def test_another_condition_on_the_next_snapshot_is_no_revision(release, persons, tmp_path):
+    def raws(frame: pl.DataFrame, name: str) -> list[RawTable]:
+        path = tmp_path / f"{name}.parquet"
+        frame.write_parquet(path)
+        return [RawTable("persons", path, "id_no", ("district", "sex"), ("disease",), ("name",))]
+
+    grown = persons.filter(pl.col("age") >= 40)
+    march, april = raws(persons.slice(2), "march"), raws(persons, "april")
+    old = counts(persons.slice(2).filter(pl.col("age") >= 40), "sex")
+    release("eg-1", old, raws=march, script=by_script("age >= 40"))
+    again = release("eg-2", counts(grown, "sex"), raws=april, script=by_script("age >= 40"))
+    assert {severity for severity, _, _ in found(again)} <= {"flag"}
+    other = grown.filter(pl.col("id_no") != grown["id_no"][5])
+    less = by_script(f"age >= 40 AND id_no <> '{grown['id_no'][5]}'")
+    later = release("eg-3", counts(other, "sex"), raws=april, script=less)
+    assert later.verdict is Verdict.REJECT
 
 
 def test_a_rejected_set_leaves_no_cells(release, persons, tmp_path):

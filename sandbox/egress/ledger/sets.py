@@ -32,7 +32,7 @@ def numbering(context: Context, index: RawIndex, key: bytes) -> tuple[np.ndarray
     An entity is hashed by its value, so it is the same in every snapshot. Where rows are entities of their
     own, the snapshot's file is part of the value: rows of two snapshots cannot be told to be the same.
     """
-    memo = f"ledger-numbering {index.view}"
+    memo = f"ledger-numbering {index.path} {index.entity}"
     if memo not in context.memo:
         if index.entity:
             values = index.coded(index.entity).values
@@ -71,6 +71,7 @@ def books_of(
         published = _published(shape)
         sensitive = [k for k, raw in shape.raw_of.items() if k in shape.dims and raw in shape.index.sensitive]
         unsure = [k for k in shape.counts if k not in shape.confirmed]
+        scope, hidden_scope = _scope(context, document, shape, key)
         for hidden in ([], sensitive) if sensitive else ([],):
             kept = [k for k in shape.dims if k not in hidden]
             first, starts, members = _sets(shape, kept, published, place)
@@ -84,12 +85,12 @@ def books_of(
                 universe,
                 starts,
                 members,
-                np.array([sum(v for _, v in cell) % 2**64 for cell in dims], dtype=np.uint64),
+                np.array([(scope + sum(v for _, v in cell)) % 2**64 for cell in dims], dtype=np.uint64),
                 dims,
                 {} if hidden else _stated(shape, first),
                 tuple(shape.names[k] for k in (*shape.counts, *shape.measures)),
                 _exact(shape),
-                bool(shape.measures or sensitive or unsure),
+                bool(shape.measures or sensitive or unsure or hidden_scope),
                 bool(hidden),
                 not sensitive or bool(hidden),
                 threshold=math.ceil(context.min_cell(shape.index.name)),
@@ -97,6 +98,20 @@ def books_of(
             )
             found.append((document, part, book))
     return found
+
+
+def _scope(context: Context, document: Document, shape: Shape, key: bytes) -> tuple[int, bool]:
+    """(what defines the cells beside their dimensions, whether sensitive values may be in it).
+
+    Tables of a recognised script are counted over the rows that it chose; then its text and the output are
+    part of the definition: only the same script gives the same cells of the next snapshot.
+    """
+    index = shape.index
+    chosen = int(index.engine.rows(f"SELECT count(*) FROM {index.table}")[0][0])
+    if chosen == index.rows_total or context.script is None:
+        return 0, chosen != index.rows_total
+    text = context.script.text
+    return digest(key, text, document.path), any(name in text for name in index.sensitive)
 
 
 def _published(shape: Shape) -> pl.Series:
