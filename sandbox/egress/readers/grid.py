@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from sandbox.egress.clean import clean, clean_text
+from sandbox.egress.clean import clean
 from sandbox.egress.forms import Budget, Table, Unreadable
 from sandbox.egress.readers.typing import table
 
@@ -43,5 +43,6 @@ def headed(part: str, rows: Sequence[Sequence[str]], budget: Budget) -> Table | 
 
 def tidy(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     """``rows`` with every cell cleaned, without empty rows."""
-    cleaned = [[clean_text(cell) for cell in row] for row in rows]
+    flat = iter(clean(pl.Series([cell for row in rows for cell in row], dtype=pl.String)).to_list())
+    cleaned = [[next(flat) for _ in row] for row in rows]
     return [row for row in cleaned if any(row)]

@@ -39,6 +39,7 @@ NOTES = "备注 notes"  # the canonical sheet of all text that is no table
 _ACTIVE = re.compile(
     r"\b(?:CALL|EXEC|REGISTER|RTD|DDE|WEBSERVICE|IMAGE)\s*\(|\|\s*'|^\s*=?\s*cmd\b|\[\d+\]", re.I
 )
+_CELL = frozenset({"r", "s", "t"})  # of cells: openpyxl takes no other text in them
 _NOTE = re.compile(r"(?:注|说明|备注|(?:资料|数据)?来源|notes?|source)\s*[0-9:：.]", re.I)
 _UNSEEN = re.compile(r'^\s*(?:;{1,3}|(?:""\s*;?){1,4})\s*$')
 
@@ -182,7 +183,7 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
             root = package.tree(files[name])
             _formulas(root)
             _concealed(document, package.told(files, name), root)
-            package.bring_to_light(document, package.told(files, name), root, _visible)
+            package.bring_to_light(document, package.told(files, name), root, _visible, known=_CELL)
             sheets[name] = _bare(root)
         elif role == "book":
             root = package.tree(files[name])
@@ -193,6 +194,9 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what openpyxl leaves out has come to light above
         book = openpyxl.load_workbook(io.BytesIO(_small(files, sheets)), data_only=True, keep_links=False)
+    styles = package.tree(files["xl/styles.xml"]) if "xl/styles.xml" in files else None
+    formats = styles.iter("{*}numFmt") if styles is not None else ()
+    blind = any(_UNSEEN.match(str(node.get("formatCode", ""))) for node in formats)
     found: list[Sheet] = []
     shown: set[str] = set()
     for sheet in book.worksheets:
@@ -203,7 +207,9 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
         if sheet.sheet_state != "visible":
             document.pieces.append(Piece(where, sheet.sheet_state, hidden=True))
         document.pieces.append(Piece(f"{where} name", title))
-        if any(_UNSEEN.match(cell.number_format) for row in sheet.iter_rows() for cell in row if cell.value):
+        if blind and any(
+            _UNSEEN.match(cell.number_format) for row in sheet.iter_rows() for cell in row if cell.value
+        ):
             document.pieces.append(Piece(where, "number format that shows nothing", hidden=True))
         found.append(lay_out(document, where, title, rows, budget))
     titles = {sheet.title for sheet in found}
