@@ -133,10 +133,9 @@ def test_a_program_that_fails_or_says_nonsense_reads_nothing(monkeypatch):
     monkeypatch.setattr(ocr, "_MEMORY", 1 << 20)
     assert ocr.read_lines(drawn("x"), 10)[0] == []
     assert ocr.read_lines(drawn("x"), 10)[1] in ("failed", "time")
-    monkeypatch.setattr(
-        ocr, "_run", lambda pixels, seconds: ("head\n" + "\t".join(["5", *"x" * 9, "99", "w"]), "")
-    )
-    assert ocr.read_lines(drawn("x"), 10) == ([], "failed")
+    for told in ("", "plain text\n", ocr._HEAD + "\n" + "\t".join(["5", *"x" * 9, "99", "w"])):
+        monkeypatch.setattr(ocr, "_run", lambda pixels, seconds, told=told: (told, ""))
+        assert ocr.read_lines(drawn("x"), 10) == ([], "failed")
 
 
 def test_a_picture_nobody_read_is_unread_by_default():

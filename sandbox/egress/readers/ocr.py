@@ -21,6 +21,9 @@ from sandbox.egress.forms import Budget, Document, Line, Picture, Piece
 
 LANGUAGES = ("chi_sim", "eng")
 _DATA = Path("/usr/share/tesseract-ocr/5/tessdata")
+# Sparse text, as charts have it; the words as a table. (The word "tsv" alone names a file of the package.)
+_OPTIONS = ("--psm", "11", "-c", "tessedit_create_tsv=1")
+_HEAD = "level\tpage_num\t"
 _MEMORY = 2 << 30  # bytes of address space; a page of four million pixels takes 400 MB
 _PATIENCE = 4.0  # seconds of the clock for one of the processor: the machine has other work
 _SMALL = 1500  # pixels; below that letters of a chart are too small for the recogniser, which wants 20
@@ -43,7 +46,7 @@ def _run(pixels: Image.Image, seconds: int) -> tuple[str, str]:
     sink = io.BytesIO()
     pixels.save(sink, "BMP")
     with subprocess.Popen(  # noqa: S603 - fixed words, no shell
-        ["/usr/bin/tesseract", "stdin", "stdout", "-l", "+".join(LANGUAGES), "--psm", "11", "tsv"],
+        ["/usr/bin/tesseract", "stdin", "stdout", "-l", "+".join(LANGUAGES), *_OPTIONS],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -78,7 +81,12 @@ def _join(words: list[str]) -> str:
 
 
 def _lines(table: str, scale: float) -> list[Line]:
-    """The lines of tesseract's TSV: level 5 is words; block, paragraph, line, left, top, width, height."""
+    """The lines of tesseract's TSV: level 5 is words; block, paragraph, line, left, top, width, height.
+
+    Raises ``ValueError`` for anything else: a program that answers otherwise has read nothing.
+    """
+    if not table.startswith(_HEAD):
+        raise ValueError
     found: dict[tuple[str, ...], list[tuple[str, tuple[int, int, int, int]]]] = {}
     for row in table.split("\n")[1:]:
         cells = row.split("\t")
@@ -114,7 +122,7 @@ def read_lines(pixels: Image.Image, seconds: int) -> tuple[list[Line], str]:
         pixels = pixels.resize((pixels.width * 2, pixels.height * 2), Image.Resampling.LANCZOS)
     told, why = _run(pixels, seconds)
     try:
-        return _lines(told, scale), why
+        return ([], why) if why else (_lines(told, scale), "")
     except ValueError:  # no such table as it writes
         return [], "failed"
 
