@@ -1,5 +1,5 @@
-"""Families 2 and 3: digests of raw identifiers, whole or cut, in hex, base32 or base64, plain or with a
-guessable salt."""
+"""Families 2 and 3: digests of raw identifiers, whole or cut, in any usual spelling, plain, keyed or salted
+with what can be guessed or stands in another column."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -17,72 +17,65 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
+from sandbox.egress.checks.hashes_salts import guesses, salted_digests
 from sandbox.egress.checks.identifiers import Source, batch, sources
 from sandbox.egress.clean import key
 from sandbox.egress.context import Context
+from sandbox.egress.decoding_steps import BASES
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import RawIndex
 
 _ALGORITHMS = {"md5": 16, "sha1": 20, "sha224": 28, "sha256": 32, "sm3": 32, "sha384": 48, "sha512": 64}
-_HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{16,128})")
+_HEX = re.compile(r"(?:0x)?([0-9A-Fa-f]{8,128})")
+_DECIMAL = re.compile(r"[0-9]{30,155}")
+_BASE58 = re.compile(r"[1-9A-HJ-NP-Za-km-z]{20,90}")
 _BASE32 = re.compile(r"[A-Z2-7]{13,103}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\-]{11,88}={0,2}")
 _PRINTED = re.compile(rb"[\x20-\x7e]+")
 _TEXT = 16  # bytes from which what can be printed is no digest
+_MARKS = (b"", b"_", b"|", b"-", b",", b":")  # between two cells
+_RAW_COLUMNS = 12  # columns of a raw table that are tried beside an identifier
 _WINDOW = 8  # bytes that identify a digest: the least that is accepted as one
-_MANY = 20  # digests from which salts are tried
-_SAMPLE = (
-    150_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss them all
-)
+_MANY = 5  # digests from which salts are tried
+_SAMPLE = 300_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss all
+_SHORT = 4  # bytes; a digest cut so may be hit by chance, so a share of the tokens must be
+_SHARE, _FEWEST = 0.2, 3
 _COMMON = ("md5", "sha1", "sha256", "sm3")
 _WORD = r"[0-9A-Za-z+/_\-]{11,}={0,2}"
-_SALTS = tuple(
-    salt.encode()
-    for salt in [str(year) for year in range(2015, 2031)]
-    + [
-        "salt",
-        "SALT",
-        "secret",
-        "pepper",
-        "123456",
-        "password",
-        "admin",
-        "test",
-        "key",
-        "hash",
-        "data",
-        "guizhou",
-    ]
-    + ["gz", "chengdu", "guangdong", "sandbox", "project", "id", "phone", "mobile", "0", "1", "abc", "abc123"]
-)
 
 
-def _bytes(text: str) -> bytes | None:
+def _bytes(text: str) -> Iterator[bytes]:
+    """Everything that ``text`` may be the spelling of."""
     match = _HEX.fullmatch(text)
     if match and len(match.group(1)) % 2 == 0 and re.search("[A-Fa-f]", match.group(1)):
-        return bytes.fromhex(match.group(1))
+        yield bytes.fromhex(match.group(1))
+        return
+    if _DECIMAL.fullmatch(text):
+        value = int(text)
+        yield value.to_bytes((value.bit_length() + 7) // 8, "big")
     if _BASE64.fullmatch(text) and re.search(r"[a-z]", text) and re.search(r"[A-Z0-9]", text):
         body = text.rstrip("=").replace("-", "+").replace("_", "/")
-        try:
-            data = base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
-        except (ValueError, binascii.Error):
-            return None
-        return data if _WINDOW <= len(data) <= 64 else None
+        with suppress(ValueError, binascii.Error):
+            yield base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+    if _BASE58.fullmatch(text) and re.search(r"[a-z]", text):
+        with suppress(ValueError):
+            yield BASES["base58"](text)
     if _BASE32.fullmatch(text):
         with suppress(binascii.Error):
-            return base64.b32decode(text + "=" * (-len(text) % 8))
-    return None
+            yield base64.b32decode(text + "=" * (-len(text) % 8))
 
 
-def _digest(text: str) -> bytes | None:
+def _digests(text: str) -> list[bytes]:
     """The bytes of a cell that looks like a digest. Sixteen bytes that are all letters and digits are text in
     an encoding, which is family 4's: a digest is so once in ten million."""
-    data = _bytes(text)
-    return (
-        None if data is None or (len(data) >= _TEXT and data.isascii() and _PRINTED.fullmatch(data)) else data
-    )
+    return [
+        data
+        for data in _bytes(text)
+        if _SHORT <= len(data) <= 64
+        and not (len(data) >= _TEXT and data.isascii() and _PRINTED.fullmatch(data))
+    ]
 
 
 def _windows(digests: Iterable[bytes]) -> np.ndarray:
@@ -90,6 +83,7 @@ def _windows(digests: Iterable[bytes]) -> np.ndarray:
     found = [
         (digest[:_WINDOW], digest[middle : middle + _WINDOW], digest[-_WINDOW:])
         for digest in digests
+        if len(digest) >= _WINDOW
         for middle in [(len(digest) - _WINDOW) // 2]
     ]
     return np.frombuffer(b"".join(chain.from_iterable(found)), dtype=np.uint64).reshape(-1, 3)
@@ -105,9 +99,13 @@ def _plausible(lengths: set[int]) -> list[str]:
 def _hits(values: Iterable[bytes], algorithm: str, wanted: np.ndarray) -> np.ndarray:
     """The windows of those digests of ``values`` of which one stands in the output."""
     new = getattr(hashlib, algorithm, None) or partial(hashlib.new, algorithm)
+    return _matching([new(value, usedforsecurity=False).digest() for value in values], algorithm, wanted)
+
+
+def _matching(found: list[bytes], algorithm: str, wanted: np.ndarray) -> np.ndarray:
+    """The windows of those of ``found`` of which one is ``wanted``."""
     size, middle = _ALGORITHMS[algorithm], (_ALGORITHMS[algorithm] - _WINDOW) // 2
-    joined = b"".join([new(value, usedforsecurity=False).digest() for value in values])
-    rows = np.frombuffer(joined, dtype=np.uint8).reshape(-1, size)
+    rows = np.frombuffer(b"".join(found), dtype=np.uint8).reshape(-1, size)
     starts = (0, middle, size - _WINDOW)
     windows = np.column_stack(
         [np.ascontiguousarray(rows[:, a : a + _WINDOW]).view(np.uint64)[:, 0] for a in starts]
@@ -126,6 +124,8 @@ class _Dictionary:
         self._texts: dict[tuple[str, str], list[bytes]] = {}
         self._plain: dict[tuple[str, str, str], np.ndarray] = {}
         self._salted: dict[tuple[str, str], list[tuple[str, str, np.ndarray]]] = {}
+        self._composed: dict[str, list[tuple[str, str, np.ndarray]]] = {}
+        self._guesses = guesses(context)
 
     @staticmethod
     def digests(source: Source, context: Context) -> list[bytes]:
@@ -133,8 +133,7 @@ class _Dictionary:
         tokens = batch(context).part("tokens", source, _tokens)
         if source.cells:
             tokens = tokens.filter("whole")
-        found = [_digest(token) for token in tokens["token"].unique(maintain_order=True)]
-        return [digest for digest in found if digest is not None]
+        return [data for token in tokens["token"].unique(maintain_order=True) for data in _digests(token)]
 
     def _values(self, index: RawIndex, name: str) -> list[bytes]:
         """Distinct values of an identifying column, as they stand and as keys."""
@@ -152,31 +151,60 @@ class _Dictionary:
             self._plain[memo] = _hits(self._values(index, name), algorithm, self._wanted)
         return self._plain[memo]
 
+    def heads(self, index: RawIndex, name: str, algorithm: str, size: int) -> np.ndarray:
+        """The first and the last ``size`` bytes of the digests of a raw column."""
+        memo = (index.view, name, f"{algorithm} {size}")
+        if memo not in self._plain:
+            new = partial(hashlib.new, algorithm, usedforsecurity=False)
+            found = [new(value).digest() for value in self._values(index, name)]
+            ends = [digest[:size] for digest in found] + [digest[-size:] for digest in found]
+            self._plain[memo] = np.unique(np.array(ends, dtype=f"S{size}"))
+        return self._plain[memo]
+
     def salted(self, index: RawIndex, name: str) -> list[tuple[str, str, np.ndarray]]:
-        """The same with guessable salts, of a sample: (algorithm, place of the salt, windows)."""
+        """The same with guessable salts and keys, of a sample: (algorithm, place of the salt, windows)."""
         memo = (index.view, name)
         if memo not in self._salted:
             values = self._values(index, name)
-            values = values[:: max(1, len(values) * len(_SALTS) * 2 // _SAMPLE)]
+            values = values[:: max(1, len(values) * len(self._guesses) * 3 // _SAMPLE)]
+            whole = [a for a in _COMMON if _ALGORITHMS[a] in self._lengths]
             self._salted[memo] = [
-                (algorithm, place, _hits(wrapped, algorithm, self._wanted))
-                for algorithm in _plausible(self._lengths)
-                if algorithm in _COMMON
-                for salt in _SALTS
-                for place, wrapped in (
-                    ("salt first", [salt + value for value in values]),
-                    ("salt last", [value + salt for value in values]),
-                )
+                (algorithm, place, _matching(found, algorithm, self._wanted))
+                for algorithm in whole or [a for a in _plausible(self._lengths) if a in _COMMON]
+                for place, found in salted_digests(algorithm, self._guesses, values)
             ]
         return self._salted[memo]
+
+    def composed(self, index: RawIndex) -> list[tuple[str, str, np.ndarray]]:
+        """Digests of two cells of a raw row, one of them an identifier: (algorithm, place, windows)."""
+        if index.view not in self._composed:
+            columns = [c for c in index.columns if index.cardinality[c] > 1][:_RAW_COLUMNS]
+            rows = np.arange(index.rows_total)[:: max(1, index.rows_total * len(columns) * 12 // _SAMPLE)]
+            cells = {c: _cells(index, c, rows) for c in columns}
+            found = []
+            for algorithm in [a for a in _COMMON if _ALGORITHMS[a] in self._lengths]:
+                for key_column in index.keys:
+                    for other in [c for c in columns if c != key_column]:
+                        for mark in _MARKS:
+                            pairs = list(zip(_cells(index, key_column, rows), cells[other], strict=True))
+                            texts = [a + mark + b for a, b in pairs] + [b + mark + a for a, b in pairs]
+                            found.append((algorithm, "another column", _hits(texts, algorithm, self._wanted)))
+            self._composed[index.view] = found
+        return self._composed[index.view]
+
+
+def _cells(index: RawIndex, column: str, rows: np.ndarray) -> list[bytes]:
+    coded = index.coded(column)
+    values = coded.values.append(pl.Series([""], dtype=pl.String))  # the code of a missing value is -1
+    return [value.encode() for value in values.gather(coded.codes[rows] % len(values)).to_list()]
 
 
 def _tokens(values: pl.Series) -> pl.DataFrame:
     """(index of the value, token, whether it is the whole value) of what may be a digest."""
     frame = pl.DataFrame({"token": values}).with_row_index("index").drop_nulls()
-    frame = frame.filter(pl.col("token").str.contains(_WORD))
     whole = frame.with_columns(pl.col("token").str.strip_chars(), whole=pl.lit(True))
     whole = whole.filter(pl.col("token").str.contains(f"^(?:{_HEX.pattern}|{_BASE64.pattern})$"))
+    frame = frame.filter(pl.col("token").str.contains(_WORD))
     parts = frame.with_columns(pl.col("token").str.extract_all(_WORD), whole=pl.lit(False))
     return pl.concat([whole, parts.explode("token")])
 
@@ -207,11 +235,33 @@ def _first(attack: _Dictionary, digests: list[bytes]) -> dict[str, Any] | None:
         for index, name in attack.columns:
             if hits := count(attack.plain(index, name, algorithm)):
                 return {"family": 2, "method": algorithm, "count": hits, "raw": index.name}
-    for index, name in attack.columns if len(digests) >= _MANY else ():
+    short = _cut_short(attack, digests)
+    if short or len(digests) < _MANY:
+        return short
+    for index, name in attack.columns:
         for algorithm, place, windows in attack.salted(index, name):
             if algorithm in algorithms and (hits := count(windows)):
                 method = f"{algorithm}, guessable {place}"
                 return {"family": 3, "method": method, "count": hits, "raw": index.name}
+    for index in dict.fromkeys(index for index, _ in attack.columns):
+        for algorithm, place, windows in attack.composed(index):
+            if hits := count(windows):
+                return {"family": 3, "method": f"{algorithm}, with {place}", "count": hits, "raw": index.name}
+    return None
+
+
+def _cut_short(attack: _Dictionary, digests: list[bytes]) -> dict[str, Any] | None:
+    """The same for digests cut to four bytes and more, of which chance gives some: a share must be known."""
+    cut = [digest for digest in digests if len(digest) < _WINDOW]
+    for size in sorted({len(digest) for digest in cut}):
+        wanted = np.array([digest for digest in cut if len(digest) == size], dtype=f"S{size}")
+        for algorithm in _COMMON if len(wanted) >= _FEWEST else ():
+            for index, name in attack.columns:
+                known = attack.heads(index, name, algorithm, size)
+                hits = int(np.isin(wanted, known).sum())
+                if hits >= max(_FEWEST, _SHARE * len(wanted)):
+                    method = f"{algorithm}, cut to {size} bytes"
+                    return {"family": 2, "method": method, "count": hits, "raw": index.name}
     return None
 
 
