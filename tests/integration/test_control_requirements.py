@@ -197,6 +197,10 @@ def test_missing_clauses_are_named_and_the_check_is_bound_by_those_there(
             "seconds": 0.1,
             "capacity": {"bits": 40},
         }
+        (files / "ledger").mkdir()
+        (files / "ledger" / "cells.parquet").write_bytes(b"cells")
+        cells = {"path": "cells.parquet", "sha256": hashlib.sha256(b"cells").hexdigest(), "bytes": 5}
+        verdict["ledger"] = {"files": [cells], "seen": []}
         (files / "verdict.json").write_text(json.dumps(verdict))
         return {"ok": True}
 
