@@ -179,6 +179,7 @@ def test_a_node_that_dies_loses_the_task_and_gives_no_second_result(slurmed: Mak
 
 def test_without_slurm_it_is_said(slurmed: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     executor = slurmed()
+    executor._measured.clear()
     task = executor.task("pass")
     monkeypatch.setenv("PATH", str(tmp_path))
     with refused("SCHEDULER_UNREACHABLE"):
