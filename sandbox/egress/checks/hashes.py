@@ -39,7 +39,7 @@ _MARKS = (b"", b"_", b"|", b"-", b",", b":")  # between two cells
 _RAW_COLUMNS = 12  # columns of a raw table that are tried beside an identifier
 _WINDOW = 8  # bytes that identify a digest: the least that is accepted as one
 _MANY = 5  # digests from which salts are tried
-_SAMPLE = 300_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss all
+_SAMPLE = 150_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss all
 _SHORT = 4  # bytes; a digest cut so may be hit by chance, so a share of the tokens must be
 _SHARE, _FEWEST = 0.2, 3
 _COMMON = ("md5", "sha1", "sha256", "sm3")
@@ -179,7 +179,8 @@ class _Dictionary:
         """Digests of two cells of a raw row, one of them an identifier: (algorithm, place, windows)."""
         if index.view not in self._composed:
             columns = [c for c in index.columns if index.cardinality[c] > 1][:_RAW_COLUMNS]
-            rows = np.arange(index.rows_total)[:: max(1, index.rows_total * len(columns) * 12 // _SAMPLE)]
+            tried = index.rows_total * len(columns) * len(index.keys) * len(_MARKS) * 2
+            rows = np.arange(index.rows_total)[:: max(1, tried // _SAMPLE)]
             cells = {c: _cells(index, c, rows) for c in columns}
             found = []
             for algorithm in [a for a in _COMMON if _ALGORITHMS[a] in self._lengths]:
