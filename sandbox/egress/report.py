@@ -31,6 +31,9 @@ _WORDS = {
     "26.4": ("26.4 个人信息和商业秘密", "26.4 personal information, trade secrets"),
     "26.5": ("26.5 数据出境", "26.5 cross-border"),
     "26.6": ("26.6 其他风险", "26.6 other risks"),
+    "capacity": ("可夹带的信息至多", "could carry at most"),
+    "bits": ("位", "bits"),
+    "recomputed": ("个表已重算", "tables recomputed"),
     "pass_by_person": (
         "检查程序只能否决、搁置或不提出异议；通过由具名的人作出。",
         "The checker can fail, hold or raise no objection; a pass is a named person's act.",
@@ -81,6 +84,16 @@ def _rows(report: dict[str, Any], lang: str) -> list[list[str]]:
     ]
 
 
+def capacity(report: dict[str, Any], lang: str) -> str:
+    """One line: bits that could be hidden in what is to leave, and how many of its tables were recomputed."""
+    told = report["capacity"]
+    tables, ours = (sum(file[key] for file in told["files"]) for key in ("tables", "recomputed"))
+    return (
+        f"{word('capacity', lang)} {told['bits']:,} {word('bits', lang)} · "
+        f"{ours} / {tables} {word('recomputed', lang)}"
+    )
+
+
 def html(report: dict[str, Any], lang: str) -> str:
     """One page without scripts or outside resources; everything from the report is escaped."""
 
@@ -114,7 +127,8 @@ def html(report: dict[str, Any], lang: str) -> str:
         f'<h1>{escape(word("verdict", lang))} <span class="{verdict}">'
         f"{escape(word(report['verdict'], lang))}</span></h1>"
         f"<p>{escape(word('policy', lang))} {escape(str(report['policy']))} · {escape(report['checker'])} · "
-        f"{report['seconds']} s</p><p>{escape(word('pass_by_person', lang))}</p>"
+        f"{report['seconds']} s</p><p>{escape(capacity(report, lang))}</p>"
+        f"<p>{escape(word('pass_by_person', lang))}</p>"
         f"<h2>{escape(word('points', lang))}</h2><table>{ring}</table>"
         f"<h2>{escape(word('findings', lang))}</h2>{table}"
         f"<h2>{escape(word('files', lang))}</h2><table>{files}</table></body></html>\n"
@@ -141,4 +155,5 @@ def text(report: dict[str, Any], lang: str) -> None:
         console.print(table)
     else:
         console.print(word("none", lang))
+    console.print(plain(capacity(report, lang)))
     console.print(word("pass_by_person", lang))

@@ -23,6 +23,7 @@ from sandbox.egress.check import Report, check, declarations
 from sandbox.egress.context import RawTable
 from sandbox.egress.recompute import Script
 from sandbox.egress.recompute_run import Input
+from sandbox.egress.report import html
 from sandbox.policy import load_profile
 
 QUASI = ("sex", "birth_date", "ethnicity", "district_code", "district", "education", "occupation")
@@ -245,6 +246,16 @@ def test_a_filter_counts_the_persons_it_leaves_not_all(register: Path, tmp_path:
     )
     small = result(register, few).filter(pl.col("n") < 10).height
     assert found.evidence["count"] == small > 0
+
+
+@pytest.mark.parametrize(("lang", "words"), [("zh", "1 / 1 个表已重算"), ("en", "1 / 1 tables recomputed")])
+def test_the_report_says_what_was_recomputed_and_what_could_be_carried(
+    lang: str, words: str, register: Path, tmp_path: Path
+) -> None:
+    report, _ = judged(tmp_path / "job", register, result(register, HONEST))
+    page = html(report.as_json(), lang)
+    assert words in page
+    assert f" {report.capacity['bits']} " in page
 
 
 def test_the_table_of_another_statement_is_refused(register: Path, tmp_path: Path) -> None:
