@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -222,6 +223,25 @@ def test_a_table_of_counts_may_be_revised_and_one_of_amounts_may_not() -> None:
     other = book("n", "n", on, [np.arange(300)], [8], **now)  # another definition is no revision
     earlier = book("o", "o", on[3:], [np.arange(297)], [7], **old)
     assert {hit.how for hit in compare([other], [earlier], 1.0)} == {How.PAIR}
+
+
+def test_numbers_that_are_not_the_recount_are_no_revision() -> None:
+    on = universe(300)
+    cells = [np.arange(150), np.arange(150, 300)]
+    named = [(("sex", 1),), (("sex", 2),)]
+
+    def table(release: str, epoch: str, stated: list[int]) -> Book:
+        counts = {"n": np.array(stated, dtype=float)}
+        exact = stated == [150, 150]
+        one = book(release, "t", on, cells, [1, 2], threshold=10, epoch=epoch, stated=counts, exact=exact)
+        return replace(one, dims=named)
+
+    old = table("o", "a", [150, 150])
+    assert compare([table("n", "b", [150, 150])], [old], 1.0) == []
+    for epoch_ in ("a", "b"):
+        hits = compare([table("n", epoch_, [150, 149])], [old], 1.0)
+        assert [hit.how for hit in hits] == [How.STATED]
+    assert compare([table("n", "b", [150, 100])], [old], 1.0) == []
 
 
 def test_universes_are_joined_by_hash() -> None:

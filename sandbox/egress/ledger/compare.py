@@ -65,12 +65,11 @@ def _against(number: int, one: Book, old: Sequence[Book]) -> list[Hit]:
         for other in (book for book in old if book.release == release):
             for how, count in _two(one, other).items():
                 found[how] = found.get(how, 0) + count
-            if (
-                not found
-                and _same_kind(one, other)
-                and (count := differences(numbers, Numbers(other), one.threshold, totals=True))
-            ):
-                found[How.STATED if _comparable(one, other) else How.REVISION] = count
+            if found.keys() <= {How.REVISION} and _same_kind(one, other):
+                count = differences(numbers, Numbers(other), one.threshold, totals=True)
+                # numbers that are not the recount of their own snapshot are no matter of its revision
+                how = How.STATED if _comparable(one, other) or not one.exact else How.REVISION
+                found |= {how: found.get(how, 0) + count} if count else {}
         hits += [Hit(how, number, (release,), count) for how, count in found.items()]
     return hits
 
