@@ -49,6 +49,7 @@ class Report:
     ledger: dict[str, Any] = field(default_factory=dict)
     capacity: dict[str, Any] = field(default_factory=dict)
     checker: str = CHECKER
+    spent: dict[str, float] = field(default_factory=dict)  # seconds a check took, by its module
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; ``canonical`` and ``ledger`` only when a folder was asked for."""
@@ -60,6 +61,7 @@ class Report:
             "checker": self.checker,
             "seconds": round(self.seconds, 3),
             "rules": self.rules,
+            "check_seconds": {name: round(spent, 3) for name, spent in self.spent.items()},
             "capacity": self.capacity,
         }
         body |= {"ledger": self.ledger} if self.ledger else {}
@@ -227,6 +229,7 @@ def check(
         ledger.books  # noqa: B018  (a damaged ledger is the caller's error, not a finding)
     findings: list[Finding] = []
     ran: set[str] = set()
+    spent: dict[str, float] = {}
     if not context.documents:
         zh, en = REASONS["empty"]
         findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
@@ -235,7 +238,10 @@ def check(
         for document in context.documents[:1] if item.whole_set else context.documents:
             if item.applies(document, context):
                 ran.update(item.rules)
+                begun = time.monotonic()
                 findings.extend(_run(item, document, context))
+                name = item.run.__module__.rpartition(".")[2]
+                spent[name] = spent.get(name, 0.0) + time.monotonic() - begun
     verdict = verdict_of(findings)
     written: list[dict[str, Any]] = []
     if canonical is not None and verdict is not Verdict.REJECT:
@@ -257,7 +263,7 @@ def check(
     seconds = time.monotonic() - started
     bits = capacity(context, {item["path"]: item["bytes"] for item in written})
     rules = _rules(findings, ran)
-    return Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits)
+    return Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits, spent=spent)
 
 
 def _enter(context: Context, verdict: Verdict) -> tuple[dict[str, Any], list[Finding]]:

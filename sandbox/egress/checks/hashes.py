@@ -61,7 +61,8 @@ def _bytes(text: str) -> Iterator[bytes]:
             yield base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
     if _BASE58.fullmatch(text) and re.search(r"[a-z]", text):
         with suppress(ValueError):
-            yield BASES["base58"](text)
+            number = int(BASES["base58"](text))  # what is no text comes as its number
+            yield number.to_bytes((number.bit_length() + 7) // 8, "big")
     if _BASE32.fullmatch(text):
         with suppress(binascii.Error):
             yield base64.b32decode(text + "=" * (-len(text) % 8))
