@@ -34,7 +34,7 @@ class Spanned:
     """What all cells give together. ``proven``: groups below the threshold that a combination gives,
     ``determined``: entities in groups below it whose sum is fixed, and was not by the old cells alone;
     ``suspects``: rows too near to the others to be proven safe. ``books``: numbers of the books used in them.
-    ``rank`` of all, ``rank_before`` of the old cells, ``covered``: entities in any cell."""
+    ``rank`` of all, ``rank_before`` of the old cells."""
 
     proven: int
     determined: int
@@ -42,7 +42,6 @@ class Spanned:
     books: tuple[int, ...]
     rank: int
     rank_before: int
-    covered: int
 
 
 def layers_of(books: Sequence[Book]) -> list[Layer]:
@@ -88,11 +87,8 @@ def spanned(new: Sequence[Book], old: Sequence[Book], threshold: int) -> Spanned
         return None
     count = len(books[0].universe) if books else 0
     if size == first:  # nothing that has not been published
-        return Spanned(0, 0, 0, (), first, first, 0)
+        return Spanned(0, 0, 0, (), first, first)
     system = System(layers, first)
-    covered = np.zeros(count, dtype=bool)
-    for one in layers:
-        covered |= one.codes >= 0
     distance = system.distance
     near = np.flatnonzero((distance[first:] > DEPENDENT) & (distance[first:] < threshold)) + first
     proven, used = _proofs(system, near, threshold, count)
@@ -106,7 +102,6 @@ def spanned(new: Sequence[Book], old: Sequence[Book], threshold: int) -> Spanned
         tuple(int(b) for b in np.unique(owner[sorted(used | more)])),
         int(rank.sum()),
         int(rank[:first].sum()),
-        int(covered.sum()),
     )
 
 

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from sandbox.egress.ledger.cuts import contingency
 
 DEPENDENT = 1e-2  # squared distance below which a row is a combination of the others
-_RIDGE = 1e-5
+_RIDGE = 1e-5  # on the diagonal for cells of up to a million; a larger one rounds more
 _ROWS = 1024
 _SPARSE = 400  # entries of a row of the eliminated layer up to which it is subtracted sparsely
 
@@ -66,15 +66,16 @@ class System:
         self._out = max(old, key=lambda one: one.count, default=None)
         rest = [one for one in layers if one is not self._out]
         self._rest = np.concatenate([np.arange(one.start, one.start + one.count) for one in rest])
-        gram = _gram(rest, len(self._rest))
+        ridge = _RIDGE * max(1.0, len(layers[0].codes) / 1e6)
+        gram = _gram(rest, len(self._rest), ridge)
         if self._out is not None:
             self._block = self._cross(rest)
             sizes = np.bincount(self._out.codes + 1, minlength=self._out.count + 1)[1:]
-            self._weight = sizes + _RIDGE
+            self._weight = sizes + ridge
             _subtract(gram, self._block, self._weight)
         self._factor = cholesky(gram, lower=True, overwrite_a=True, check_finite=False)
         self.distance = np.zeros(self.size)
-        self.distance[self._rest] = np.diag(self._factor) ** 2 - _RIDGE
+        self.distance[self._rest] = np.diag(self._factor) ** 2 - ridge
         if self._out is not None:
             self.distance[self._rows_out] = self._weight
 
@@ -131,7 +132,7 @@ class System:
         return found
 
 
-def _gram(layers: Sequence[Layer], size: int) -> np.ndarray:
+def _gram(layers: Sequence[Layer], size: int, ridge: float) -> np.ndarray:
     """The lower triangle of A·Aᵀ, with the ridge."""
     gram = np.zeros((size, size), order="F")
     row = 0
@@ -147,7 +148,7 @@ def _gram(layers: Sequence[Layer], size: int) -> np.ndarray:
             gram[row : row + one.count, column : column + other.count] = block
             column += other.count
         place = np.arange(row, row + one.count)
-        gram[place, place] = np.bincount(mine, minlength=one.count) + _RIDGE
+        gram[place, place] = np.bincount(mine, minlength=one.count) + ridge
         row += one.count
     return gram
 
