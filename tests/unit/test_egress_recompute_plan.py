@@ -15,6 +15,8 @@ from sandbox.egress.recompute_plan import outputs
 from sandbox.egress.recompute_relations import Given
 from sandbox.egress.recompute_run import Input, Planned, view_sql
 from sandbox.egress.shape import Shape, recount
+from sandbox.egress.task import run as check_room
+from tests.refusal import refused
 
 PEOPLE = Given("people", ("id", "sex", "town", "born", "pay", "home"), frozenset({"id", "home"}))
 HOMES = Given("homes", ("home", "kind"), frozenset({"home"}))
@@ -290,3 +292,19 @@ def test_two_raw_tables_of_one_name_are_not_told_apart_by_guessing(context: Cont
 
     with pytest.raises(Unrecognised):
         raw_of(Input("people", "people", ("town",)), [context.indexes[0], context.indexes[0]])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        [],
+        {"text": "SELECT 1"},
+        {"text": "SELECT 1", "inputs": [{"name": "people"}]},
+        {"text": "SELECT 1", "inputs": [{"name": "a; DROP", "file": "a.parquet", "columns": []}]},
+        {"text": "SELECT 1", "inputs": [{"name": "a", "file": "a.parquet", "columns": [], "rows": [5]}]},
+    ],
+)
+def test_a_malformed_script_parameter_is_the_callers_error(tmp_path: Path, told: object) -> None:
+    params = {"raws": [], "policy": {}, "policy_id": "test", "script": told}
+    with refused("EGRESS_PARAMS"):
+        check_room(params, tmp_path, tmp_path)
