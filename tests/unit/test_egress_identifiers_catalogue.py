@@ -1,4 +1,4 @@
-"""The catalogue of identifiers: each sort is found, with words and without, in every dress; others are not."""
+"""The catalogue of identifiers: each sort is found, with words or without, in every dress; others not."""
 
 import json
 import random

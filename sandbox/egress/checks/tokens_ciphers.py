@@ -197,18 +197,25 @@ def stream(tokens: np.ndarray, raw: _Raw) -> str:
     tokens = tokens[np.random.default_rng(7).permutation(len(tokens))]
     if tokens.dtype == np.uint8 and _explained(tokens, raw.rows, _xor, _xor):
         return "XOR"
-    width = min(tokens.shape[1], 17)  # the check character of an identity number may be an X
-    ours, theirs = tokens[:, :width] - 48, raw.rows[:, :width] - np.uint8(48)
-    ours, theirs = ours[(ours <= 9).all(axis=1)].astype(np.uint8), theirs[(theirs <= 9).all(axis=1)]
+    # The check character of an identity number may be an X: it is left out, or the numbers that have one.
+    ours, theirs = _numerals(tokens[:, :17]), _numerals(raw.rows[:, :17])
+    if len(ours) > _AGREE and len(theirs) and _explained(ours, theirs, _minus, _add):
+        return "digit addition"
+    if tokens.shape[1] > 18:
+        return ""
+    scale = 10 ** np.arange(tokens.shape[1] - 1, -1, -1, dtype=np.int64)
+    ours, theirs = (_numerals(tokens) @ scale)[:, None], (_numerals(raw.rows) @ scale)[:, None]
     if len(ours) <= _AGREE or not len(theirs):
         return ""
-    if _explained(ours, theirs, _minus, _add):
-        return "digit addition"
-    scale = 10 ** np.arange(width - 1, -1, -1, dtype=np.int64)
-    ours, theirs = (ours @ scale)[:, None], (theirs @ scale)[:, None]
     if _explained(ours, theirs, np.subtract, np.add):
         return "addition"
     return "XOR of numbers" if _explained(ours, theirs, _xor, _xor) else ""
+
+
+def _numerals(rows: np.ndarray) -> np.ndarray:
+    """The digits of the rows that are nothing but digits."""
+    digits = rows - rows.dtype.type(48)
+    return np.asarray(digits[(digits <= 9).all(axis=1)].astype(np.uint8))
 
 
 def _attack(source: Source, context: Context) -> dict[str, object] | None:
