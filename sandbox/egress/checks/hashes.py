@@ -238,7 +238,7 @@ def _first(attack: _Dictionary, digests: list[bytes]) -> dict[str, Any] | None:
             if hits := count(attack.plain(index, name, algorithm)):
                 return {"family": 2, "method": algorithm, "count": hits, "raw": index.name}
     short = _cut_short(attack, digests)
-    if short or len(digests) < _MANY:
+    if short or sum(len(digest) >= _WINDOW for digest in digests) < _MANY:
         return short
     for index, name in attack.columns:
         for algorithm, place, windows in attack.salted(index, name):
