@@ -262,6 +262,7 @@ def main() -> None:
     attacks = [c for c in select(seeds, asked.per_family, forms, only) if _dose(c) in doses]
     random.Random(1).shuffle(attacks)  # a run that is cut short has then seen something of everything
     outputs = list(select_benign(seeds, asked.benign, forms)) if not only or "benign" in only else []
+    random.Random(1).shuffle(outputs)
     tables = [f"unrelated:{p}" for p in official.tables(asked.official)] if asked.official.is_dir() else []
     tables += [f"related:{asked.official / name}" for name in official.EXPANDED if tables]
     started = time.monotonic()
