@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.bands import MARGIN
+from sandbox.egress.capacity import text_bits
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
 from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
@@ -23,6 +24,7 @@ from sandbox.egress.messages import finding
 from sandbox.egress.shape import Shape, recognise
 
 _DIGITS = 17
+_LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
 _PROSE = 20_000  # characters of running text: more than a person reads in passing
 
 
@@ -68,7 +70,8 @@ def _labels(shapes: list[Shape]) -> int:
             if 2 * shape.numbers(k).drop_nulls().len() >= max(1, len(values)):
                 fewest = 0  # numbers with marks: counted as digits
                 continue
-            odd = values.filter(~values.str.contains(f"(?i)^{MARGIN.pattern}$")).n_unique()
+            labels = values.filter(~values.str.contains(f"(?i)^{MARGIN.pattern}$")).unique()
+            odd = max(len(labels), int(text_bits(labels.to_list()) / _LABEL))
             fewest = odd if fewest is None else min(fewest, odd)
         worst = max(worst, fewest or 0)
         columns += bool(fewest)
