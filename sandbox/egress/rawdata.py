@@ -20,7 +20,7 @@ from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.clean import key
 from sandbox.egress.forms import Budget, Document, Unreadable
 from sandbox.egress.lexicon import Lexicon, Phrases, hashes
-from sandbox.egress.readers import READERS
+from sandbox.egress.readers.csv import read as read_csv
 
 # Parts of an identifier (first character, characters cut from the end) that still single a person out:
 # without check digit, first or last digits, or region; region and birth; the digits a float64 keeps.
@@ -128,7 +128,7 @@ class RawIndex:
                 )
                 return
             document = Document(self.path.name, "", "", 0)
-            READERS["csv"](document, self.path.read_bytes(), Budget(file_bytes=1 << 40, cells=1 << 33))
+            read_csv(document, self.path.read_bytes(), Budget(file_bytes=1 << 40, cells=1 << 33))
         except (OSError, duckdb.Error, Unreadable):
             raise fail("EGRESS_RAW_UNREADABLE", name=self.name) from None
         frame = document.tables[0].data.with_row_index("__row")
