@@ -412,3 +412,22 @@ def test_one_number_for_each_entity_is_not_releasable(register: Path, tmp_path: 
     frame = pl.DataFrame({"score": [rng.random() for _ in range(2000)]})
     report, _ = judged(tmp_path / "job", register, frame, None)
     assert "NOT_RELEASABLE" in {f.rule for f in report.findings}
+
+
+def test_two_statements_that_differ_by_one_persons_birthday_are_refused_together(
+    register: Path, tmp_path: Path
+) -> None:
+    """Each cell of both has hundreds; the populations behind them are compared, not the stated numbers alone."""
+    birth = pl.read_parquet(register)["birth_date"][5]
+    body = "SELECT sex, count(*) AS n, avg(income) AS m FROM residents"
+    one, other = f"{body} GROUP BY sex", f"{body} WHERE birth_date <> DATE '{birth}' GROUP BY sex"
+    (tmp_path / "outputs").mkdir()
+    for name, statement in (("one", one), ("other", other)):
+        result(register, f"CREATE TABLE out AS {statement}").write_csv(tmp_path / "outputs" / f"{name}.csv")
+    profile = load_profile("national")
+    inputs = (Input("residents", "residents", tuple(pl.read_parquet_schema(register))),)
+    script = Script(f"CREATE TABLE one AS {one}; CREATE TABLE other AS {other};", inputs)
+    report = check([tmp_path / "outputs"], [raw(register)], {}, profile.values(), profile.id, script=script)
+    assert report.verdict == "reject"
+    assert "DIFFERENCING" in {f.rule for f in report.findings if f.severity == "hard"}
+    assert [file["recomputed"] for file in report.capacity["files"]] == [1, 1]
