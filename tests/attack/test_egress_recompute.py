@@ -417,7 +417,7 @@ def test_one_number_for_each_entity_is_not_releasable(register: Path, tmp_path: 
 def test_two_statements_that_differ_by_one_persons_birthday_are_refused_together(
     register: Path, tmp_path: Path
 ) -> None:
-    """Each cell of both has hundreds; the populations behind them are compared, not the stated numbers alone."""
+    """Each cell of both has hundreds; the populations behind them are compared, not only stated numbers."""
     birth = pl.read_parquet(register)["birth_date"][5]
     body = "SELECT sex, count(*) AS n, avg(income) AS m FROM residents"
     one, other = f"{body} GROUP BY sex", f"{body} WHERE birth_date <> DATE '{birth}' GROUP BY sex"
