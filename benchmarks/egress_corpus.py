@@ -293,6 +293,8 @@ def report(
             f"carriers stopped without a payload: {tied} of {sum(r.carrier != '' for r in results)}; "
             f"stopped on the others: {_share(fair)} %"
         )
+        broken = [r.case for r in results if "CHECK_ERROR" in r.rules]
+        lines.append(f"stopped where a check broke down (CHECK_ERROR): {len(broken)} {broken[:3]}")
         lines.append(
             f"held where a rejection is asked: {sum(r.outcome == 'hold' and r.hard for r in results)}"
         )
