@@ -59,6 +59,11 @@ define(
         "出域申请 {request} 未通过评审，不能登记产品。",
         "Egress request {request} has not passed review; its product cannot be registered.",
     ),
+    RESUBMISSIONS_SPENT=(
+        "{days} 日内已有 {count} 次出域申请被提出异议，上限 {max} 次；请待期满，或待在审的申请有结论。",
+        "{count} egress requests met objections within {days} days, of at most {max}: wait, or have the "
+        "implementing body decide those under review.",
+    ),
     PRODUCT_UNREGISTERED=(
         "产品尚未登记，不能放行；请先登记产品。",
         "The product is not registered yet; register it before the release.",

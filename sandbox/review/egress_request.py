@@ -21,9 +21,9 @@ from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Command, Kind, Policy, State, Transition, World
 from sandbox.core.records import appended, limited, need, signed
 from sandbox.core.resource import Resource
-from sandbox.egress.messages import RULES
 from sandbox.review import codes  # noqa: F401
 from sandbox.review.capacity import budgeted, charge, within_capacity
+from sandbox.review.coarse import coarse
 from sandbox.review.ledger import ledger_current
 from sandbox.review.request_spec import (
     Approval,
@@ -36,6 +36,7 @@ from sandbox.review.request_spec import (
     Released,
     Verdict,
 )
+from sandbox.review.resubmission import resubmissions_left
 
 NAME = "egress-request"
 VERDICTS = ("security", "business_conformity")
@@ -183,8 +184,9 @@ def deciders(case: Case) -> dict[str, Any]:
 
 
 def check_result(case: Case) -> dict[str, Any]:
-    """Record: the check, as it came out of the container."""
+    """Record: the check as it came out of the container, and the names that the submitter gave the files."""
     told = signed(case)
+    told["outputs"] = [item["path"] for item in job_of(case).status["outputs"]]
     if told["capacity"] is not None:
         told["capacity"] |= budgeted(case)
     return {"check": told}
@@ -272,24 +274,13 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
 
 
 def view(actor: Actor, resource: Resource) -> Resource:
-    """The submitter's sight: rule, point, severity, file and hint; no evidence, no place, no counts.
-
-    Evidence is for the reviewer; for the submitter it would be an output that no release covers.
-    """
+    """The submitter's and the recipient's sight: of a check only what ``coarse`` leaves; of people's
+    decisions what they say to the submitter."""
     if actor.role in READS_ALL:
         return resource
     status = {key: value for key, value in resource.status.items() if key in ("return", "reject", "recall")}
     if "check" in resource.status:
-        check = resource.status["check"]
-        coarse = {(found["rule"], found["severity"]) for found in check["findings"] if found["rule"] in RULES}
-        status["check"] = {
-            "verdict": check["verdict"],
-            # the words are the rule's own: what came out of the container may name a rule, not word it
-            "findings": [
-                {"rule": rule, "point": RULES[rule].point, "severity": severity, "hint": RULES[rule].hint}
-                for rule, severity in sorted(coarse)
-            ],
-        }
+        status["check"] = coarse(resource.status["check"])
     if "decision" in resource.status:
         status["decision"] = {key: resource.status["decision"][key] for key in ("at", "conditions")}
     if "release" in resource.status:
@@ -313,8 +304,8 @@ CLOCK = "review.product_wd"
 # fmt: off
 TRANSITIONS = (
     Transition("create", (), "requested", OPERATING, "申请出域", "propose", "GD 26; GZ 二(四)",
-               payload=EgressSpec, guards=(from_quarantine, use_allowed, sources_open), record=deciders,
-               effects=(propose_job,), clock=CLOCK),
+               payload=EgressSpec, guards=(from_quarantine, use_allowed, sources_open, resubmissions_left),
+               record=deciders, effects=(propose_job,), clock=CLOCK),
     Transition("begin_check", ("requested",), "auto_check", MACHINE, "自动检查", "check", "GZ 二(五)",
                keeps_clock=True),
     Transition("object", ("auto_check",), "auto_rejected", MACHINE, "检查不通过", "object", "GZ 二(五)",

@@ -69,6 +69,8 @@ class CheckResult(Model):
     error: str | None = None
     ledger: LedgerRecord | None = None
     capacity: Capacity | None = None
+    asked: str = ""  # SHA-256 of all that the check was given (``control.answered``)
+    same_as: str = ""  # the earlier request whose answer this is
 
 
 class PointAnswer(Model):

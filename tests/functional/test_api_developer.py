@@ -18,7 +18,7 @@ from sandbox.api.app import create_app
 from sandbox.control.kinds import KINDS
 from sandbox.core.actor import Role
 from sandbox.core.resource import Entry, Resource
-from sandbox.egress.messages import RULES
+from sandbox.review.coarse import FAMILIES
 from tests.plugins.space import Scene
 from tests.refusal import refused
 
@@ -104,7 +104,7 @@ def test_no_status_that_the_machine_writes_reaches_a_developer(who: str, granted
     assert "11010519491231" not in text
 
 
-def test_findings_are_told_in_the_rules_own_words_without_evidence(granted: Scene) -> None:
+def test_a_submitter_learns_file_family_and_how_to_mend(granted: Scene) -> None:
     granted.job()
     granted.request(until="auto_check")
     told = granted.finding(
@@ -119,7 +119,8 @@ def test_findings_are_told_in_the_rules_own_words_without_evidence(granted: Scen
         point=CANARY,
     )
     forged = granted.finding(CANARY, "hold")
-    check = granted.check("eg-a", "hold", told, told, forged, checker=CANARY, clauses=[CANARY])
+    own = {**told, "path": f"out.csv/{CANARY}"}
+    check = granted.check("eg-a", "hold", told, told, own, forged, checker=CANARY, clauses=[CANARY])
     check["files"] = [{"path": CANARY}]
     check["rules"] = [{"rule": CANARY}]
     check["canonical"] = [{**check["canonical"][0], "path": CANARY}]
@@ -128,11 +129,9 @@ def test_findings_are_told_in_the_rules_own_words_without_evidence(granted: Scen
     assert CANARY not in text
     assert "11010519491231" not in text
     shown = granted.control.get(granted.who("developer"), "egress-request", "eg-a").status["check"]
-    rule = RULES["RAW"]
-    assert shown == {
-        "verdict": "hold",
-        "findings": [{"rule": "RAW", "point": rule.point, "severity": "hold", "hint": rule.hint}],
-    }
+    raw = FAMILIES["raw"]
+    told = {"family": "raw", "family_zh": raw.zh, "family_en": raw.en, "severity": "hold", "hint": raw.hint}
+    assert shown == {"verdict": "hold", "findings": [{"path": "", **told}, {"path": "out.csv", **told}]}
     for who in ("reviewer", "auditor"):
         assert CANARY in ask(granted, who, "/v1/egress-request/eg-a")[0].text
 

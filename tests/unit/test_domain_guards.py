@@ -705,6 +705,15 @@ def proposes_the_forbidden(s: Scene) -> Attempt:
     return create(s, "developer", "egress-request", s.request_spec())
 
 
+@case("egress-request", "resubmissions_left", "RESUBMISSIONS_SPENT")
+def asks_once_too_often(s: Scene) -> Attempt:
+    s.overlay(egress__resubmissions_max=1)
+    s.job()
+    s.request(until="auto_rejected")
+    s.job("job-b")
+    return create(s, "developer", "egress-request", s.request_spec(job="job-b"))
+
+
 def in_review(s: Scene, until: str = "human_review", **over: Any) -> None:
     s.job()
     s.request(until=until, **over)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.control import reports
+from sandbox.control.answered import asked, same_answer
 from sandbox.control.checking import check_task
 from sandbox.control.means import Means
 from sandbox.core.errors import Conflict
@@ -19,8 +20,12 @@ def check(means: Means, request: Resource) -> bool:
     """The checker, with the raw snapshots at hand; anything but a clean run of it is a rejection."""
     job = means.need("job", request.spec["job"])
     task = check_task(means, request, job)
+    digest = asked(means, task, job)
+    if known := same_answer(means, request, digest):
+        means.act(request, "object", known)
+        return True
     outcome = means.run(task)
-    result = reports.verdict(outcome, [item["path"] for item in job.status["outputs"]])
+    result = {**reports.verdict(outcome, [item["path"] for item in job.status["outputs"]]), "asked": digest}
     if result["verdict"] != "reject":
         review = means.blobs(job, "review")
         try:
