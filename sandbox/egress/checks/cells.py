@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
-from sandbox.egress.bands import MARGIN
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import COUNT_NAME, Shape, as_numbers, best, whole
+from sandbox.egress.shape import COUNT_NAME, Shape, as_numbers, best, recount, whole
 
 
 def _rows(mask: pl.Series) -> list[int]:
@@ -51,16 +51,35 @@ def _stated(
 
 
 def _concentrated(shape: Shape) -> pl.Series:
-    """Rows that hold all entities of their group while the sensitive dimension has other values."""
+    """Rows with a sensitive value that hold all entities of their group: in the table, as its rows show it,
+    or in the raw data, whatever other rows the table has."""
     result = pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
     for k, raw in shape.raw_of.items():
         rest = [other for other in shape.dims if other != k]
-        if raw in shape.index.sensitive and rest and shape.frame[k].n_unique() > 1:
-            inside = ~shape.frame[k].cast(pl.String).fill_null("all").str.contains(f"^{MARGIN.pattern}$")
+        if raw not in shape.index.sensitive:
+            continue
+        inside = ~shape.wild(k)
+        if rest and shape.frame[k].n_unique() > 1:
             frame = shape.frame.select(rest).with_columns(n=shape.n, inside=inside)
             group = frame.select(pl.when("inside").then("n").otherwise(0).sum().over(rest)).to_series()
             result = result | ((shape.n == group) & inside & (shape.n > 0))
+        everyone = replace(shape, dims={other: shape.dims[other] for other in rest})
+        group = recount(everyone, shape.index.entity_count).cast(pl.Int64)
+        result = result | ((shape.n == group) & inside & (shape.n > 0))
     return result
+
+
+def _alike(shape: Shape, column: str) -> pl.Series:
+    """Rows of a column that counts a value of a sensitive raw column, by name, which all of the cell have."""
+    nowhere = pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
+    for raw in shape.index.sensitive:
+        code = int(shape.index.coded(raw).lexicon.find(pl.Series([shape.names[column].strip()]))[0])
+        if code >= 0:
+            only = f"{shape.index.entity_count} FILTER (WHERE {shape.index.code(raw)} = {code})"
+            having = recount(shape, only, 0).cast(pl.Int64)
+            stated = (shape.numbers(column) - having).abs() < 1
+            nowhere = nowhere | ((having == shape.n) & (shape.n > 0) & stated.fill_null(False))
+    return nowhere
 
 
 def _from_raw(document: Document, context: Context, table: Table, shape: Shape) -> Iterable[Finding]:
@@ -76,6 +95,8 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
         }
         yield finding("SMALL_CELL", document.shown, table.part, evidence)
     zero = ((shape.n == 0) & ~hidden) | _concentrated(shape)
+    for k in [*shape.counts, *shape.measures]:
+        zero = zero | _alike(shape, k)
     if bool(zero.any()):
         evidence = {"count": int(zero.sum()), "rows": _rows(zero)}
         yield finding("ZERO_CELL", document.shown, table.part, evidence)

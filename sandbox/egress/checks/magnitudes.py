@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.bands import tame
@@ -21,6 +22,9 @@ _EXTREME = re.compile(
     r"(?:^|[^a-z])(?:min|max|minimum|maximum|lowest|highest)(?:[^a-z]|$)|最大|最小|最高|最低", re.I
 )
 _MOST_COLUMNS = 24
+_OUTER = 0.05  # of a cell's entities: so far from an end a raw value still speaks of those at the end
+_COLUMN = 3  # rows from which a column of outermost values is no chance
+_CHANCE = 20.0  # so many times as often as chance would have it
 
 
 def _tolerance(values: pl.Series) -> pl.Series:
@@ -71,6 +75,70 @@ def _holders(shape: Shape, column: str, raw: str) -> pl.Series:
     return recount(shape.bound(column, raw), shape.index.entity_count, 0).cast(pl.Int64)
 
 
+def _ends(shape: Shape, raw: str, rows: pl.Series, least: int) -> pl.Series:
+    """Of each cell in ``rows`` the outermost raw values at both ends, each with its entity."""
+    x, most = shape.index.number(raw), 4 * least  # an entity may have several rows
+    entity = "coalesce(r.e, -1)"
+    return recount(
+        shape,
+        f"struct_pack(hi := max({x}, {most}), hi_of := arg_max({entity}, {x}, {most}), "
+        f"lo := min({x}, {most}), lo_of := arg_min({entity}, {x}, {most}))",
+        rows=rows,
+    )
+
+
+def _outer(value: float, slack: float, values: list[float], owners: list[int], room: float) -> bool:
+    """Whether ``value`` is one of the outermost ``values`` with fewer entities at it or beyond than ``room``.
+
+    ``values`` run inwards from the end of the distribution.
+    """
+    inside = [abs(v - value) <= slack for v in values]
+    if not any(inside):
+        return False
+    last = len(inside) - 1 - inside[::-1].index(True)
+    return last + 1 < len(values) and len(set(owners[: last + 1])) < room
+
+
+def _tails(context: Context, shape: Shape, column: str, raw: str) -> pl.Series:
+    """Rows whose number is a raw value of their cell that fewer entities than the threshold reach.
+
+    So a minimum or maximum, the second largest, a quantile far out. Nearer the middle a raw value tells less
+    of its owner: a median is one person's number too. What rounds to a raw value by chance is left out.
+    """
+    index = shape.index
+    threshold = context.min_cell(index.name)
+    stated = shape.numbers(column)
+    slack = _tolerance(stated)
+    known = index.numbers(raw)
+    nowhere = pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
+    if len(known) < 2:
+        return nowhere
+    asked = stated.fill_null(np.nan).to_numpy()
+    wide = slack.fill_null(0.0).to_numpy()
+    left = np.searchsorted(known, asked - wide)
+    near = (left < len(known)) & (known[np.minimum(left, len(known) - 1)] <= asked + wide)
+    near &= ~np.isnan(asked) & (shape.n.fill_null(0).to_numpy() >= threshold)
+    if not near.any():
+        return nowhere
+    rows = pl.Series(near)
+    cells = _ends(shape, raw, rows, int(threshold)).to_list()
+    found = []
+    chance = 0.0
+    span = float(known[-1] - known[0]) or 1.0
+    for row, cell in enumerate(cells):
+        if cell is None or not near[row]:
+            found.append(False)
+            continue
+        room = min(threshold, max(2.0, _OUTER * float(shape.n[row] or 0)) + 1)
+        ends = ((cell["hi"], cell["hi_of"]), (cell["lo"], cell["lo_of"]))
+        found.append(any(_outer(asked[row], wide[row], v, o, room) for v, o in ends if v))
+        chance += min(1.0, 4 * room * wide[row] / span)
+    hits = pl.Series(found, dtype=pl.Boolean)
+    told = int(hits.sum())
+    many = told >= _COLUMN and told >= 0.8 * int(stated.count())
+    return hits if many or chance * _CHANCE < told else nowhere
+
+
 def _measure(
     document: Document,
     context: Context,
@@ -102,13 +170,20 @@ def _measure(
                         "p": context.number("egress.p_percent"),
                     },
                 )
-            return
+            if max(shares["s"], shares["a"]) >= 0.8:
+                return
         if max(shares["lo"], shares["hi"]) >= 0.8:
             held = _holders(shape, column, raw)
             few = (held > 0) & (held < threshold) & ~hidden
-            if bool(few.any()):
-                evidence = {"count": int(few.sum()), "threshold": threshold}
-                yield finding("EXTREME", document.shown, where, evidence)
+        else:
+            few = _tails(context, shape, column, raw) & ~hidden
+        if bool(few.any()):
+            evidence = {
+                "count": int(few.sum()),
+                "threshold": threshold,
+                "rows": [int(i) + 1 for i in few.arg_true().head(10)],
+            }
+            yield finding("EXTREME", document.shown, where, evidence)
             return
 
 

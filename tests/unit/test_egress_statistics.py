@@ -1,0 +1,70 @@
+"""Statistics that are one person's value, or everyone's: recounted from the raw data."""
+
+import polars as pl
+import pytest
+
+from sandbox.egress.context import RawTable
+from sandbox.egress.findings import Severity
+
+
+def rules(report, severity=None):
+    return {f.rule for f in report.findings if severity is None or f.severity == severity}
+
+
+@pytest.fixture(scope="module")
+def stays(tmp_path_factory):
+    """Persons of three wards with one or several stays each, a diagnosis, and what they paid."""
+    rows = []
+    for person in range(400):
+        ward = "甲乙丙"[person % 3]
+        for stay in range(1 + person % 2):
+            paid = round(100 + 37.31 * person + 1.07 * stay, 2)
+            rows.append(
+                (f"P{person:04}", ward, "丙肝" if ward == "丙" else ["流感", "丙肝"][person % 2], paid)
+            )
+    path = tmp_path_factory.mktemp("stays") / "stays.parquet"
+    schema = ["person", "ward", "diagnosis", "paid"]
+    pl.DataFrame(rows, schema=schema, orient="row").write_parquet(path)
+    return RawTable("stays", path, "person", ("ward",), ("diagnosis",))
+
+
+def by_ward(stays, value, name="v"):
+    frame = pl.read_parquet(stays.path)
+    return frame.group_by("ward").agg(n=pl.col("person").n_unique(), **{name: value}).sort("ward")
+
+
+PAID = pl.col("paid")
+TAILS = {
+    "second largest": PAID.sort(descending=True).get(1), "fifth least": PAID.sort().get(4),
+    "largest": PAID.max(), "far quantile": PAID.quantile(0.99, "higher"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TAILS)
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_value_that_few_persons_reach_is_one_persons(attack, stays, name, alone):
+    """In every row, or in one only: the others are empty."""
+    table = by_ward(stays, TAILS[name])
+    if alone:
+        table = table.with_columns(v=pl.when(pl.col("ward") == "乙").then("v"))
+    found = [f for f in attack(table, raws=[stays]).findings if f.rule == "EXTREME"]
+    assert [(f.severity, f.evidence["count"]) for f in found] == [(Severity.HARD, 1 if alone else 3)]
+
+
+def test_the_middle_of_a_distribution_is_nobodys_extreme(attack, stays):
+    for value in (PAID.median(), PAID.quantile(0.25, "higher"), PAID.quantile(0.9), PAID.mean().round(2)):
+        report = attack(by_ward(stays, value), raws=[stays])
+        assert "EXTREME" not in rules(report)
+
+
+def test_a_group_whose_persons_are_all_alike_is_held(attack, stays):
+    """As a column named by the value, as rows of that value alone, and as a cross table."""
+    frame = pl.read_parquet(stays.path)
+    long = frame.group_by("ward", "diagnosis").agg(n=pl.col("person").n_unique()).sort("ward", "diagnosis")
+    named = long.filter(pl.col("diagnosis") == "丙肝").select("ward", 丙肝="n")
+    alone = long.filter(pl.col("diagnosis") == "丙肝", pl.col("ward") == "丙")
+    wide = long.pivot(on="diagnosis", index="ward", values="n").fill_null(0)
+    for table in (named, alone, wide):
+        assert "ZERO_CELL" in rules(attack(table, raws=[stays]), Severity.HOLD)
+    mixed = long.filter(pl.col("ward") != "丙")
+    assert "ZERO_CELL" not in rules(attack(mixed, raws=[stays]))
