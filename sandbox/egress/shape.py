@@ -197,8 +197,8 @@ def _unpivot(
         on=melt, index=keep, variable_name="__head", value_name="__value"
     )
     head = long["__head"].replace_strict(heads, return_dtype=pl.String)
-    result = long.select(keep).with_columns(
-        head.alias(f"o{len(names)}"), as_numbers(long["__value"]).alias(f"o{len(names) + 1}")
+    result = long.select(
+        *keep, head.alias(f"o{len(names)}"), as_numbers(long["__value"]).alias(f"o{len(names) + 1}")
     )
     fresh = {k: names[k] for k in keep}
     return result, {**fresh, f"o{len(names)}": hits[0][0], f"o{len(names) + 1}": "value"}
