@@ -24,6 +24,7 @@ from sandbox.egress.recompute_run import add_numbers
 MOST_LABELS = 200  # labels of a column that may be groups
 _MISSED = 0.1  # of all entities: what small cells that are left out may take from the stated counts
 _MISSED_BY_NAME = 0.6  # the same where the column is called as the raw one is
+_MOST_PAIRS = 300_000  # pairs of entity and value up to which entities of a group are counted once
 _DATE = r"^\d{4}-\d{2}-\d{2}"
 _MONTH = re.compile(r"(\d{4})\s*[-/.年]?\s*(0?[1-9]|1[0-2])\s*月?")
 _QUARTER = re.compile(r"(\d{4})\s*[-年]?\s*(?:Q|第)?\s*([1-4])\s*(?:季度?|季)?", re.IGNORECASE)
@@ -169,10 +170,10 @@ def group(
     tried = 0
     for one in candidates(index, name, labels):
         tried += 1
-        sizes = _sizes(index, one)
-        if (sizes == 0).any():
+        rows, entities = _sizes(index, one)
+        if (rows == 0).any():
             continue
-        missed = [np.abs(given - sizes).sum() / sizes.sum() for given in told]
+        missed = [np.abs(given - sizes).sum() / sizes.sum() for given in told for sizes in (rows, entities)]
         by_name = tame(one.raw) in tame(name) or tame(name) in tame(one.raw)
         score = min(missed, default=0.0 if by_name else 1.0)
         if score <= (_MISSED_BY_NAME if by_name else _MISSED) and (best is None or score < best[0]):
@@ -185,11 +186,18 @@ def group(
     )
 
 
-def _sizes(index: RawIndex, one: Group) -> np.ndarray:
-    """Entities of each group, by rows: an entity with several rows counts as often."""
-    weights = _rows_of(index, one.raw)
-    inside = one.numbers >= 0
-    return np.bincount(one.numbers[inside], weights=weights[inside], minlength=len(one.labels))
+def _sizes(index: RawIndex, one: Group) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each group, and distinct entities of each: a table states one or the other."""
+    rows, inside = _rows_of(index, one.raw), one.numbers >= 0
+    many = len(one.labels)
+    by_rows = np.bincount(one.numbers[inside], weights=rows[inside], minlength=many)
+    entities, codes = index.pairs(one.raw)
+    numbers = one.numbers[codes]
+    known = numbers >= 0
+    numbers, entities = numbers[known], entities[known]
+    if len(codes) > index.entities_total and len(codes) <= _MOST_PAIRS:  # several values an entity
+        numbers = np.unique(entities * many + numbers) % many
+    return by_rows, np.bincount(numbers, minlength=many).astype(np.float64)
 
 
 def _rows_of(index: RawIndex, raw: str) -> np.ndarray:

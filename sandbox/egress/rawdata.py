@@ -108,6 +108,7 @@ class RawIndex:
         self._coded: dict[str, Coded] = {}
         self._numbers: dict[str, np.ndarray] = {}
         self._rows_of: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._open()
         described = engine.rows(f"DESCRIBE {self.view}")
         self.kinds = {str(row[0]): str(row[1]) for row in described if not str(row[0]).startswith("__row")}
@@ -201,6 +202,16 @@ class RawIndex:
             )
             self._numbers[column] = np.sort(values["v"].drop_nulls().drop_nans().to_numpy())
         return self._numbers[column]
+
+    def pairs(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """(entity, code of the column's value) of every pair that occurs, both known; computed once."""
+        if column not in self._pairs:
+            entities, codes = self.entities, self.coded(column).codes
+            known = (entities >= 0) & (codes >= 0)
+            many = max(1, len(self.coded(column).values))
+            both = np.unique(entities[known].astype(np.int64) * many + codes[known])
+            self._pairs[column] = (both // many, both % many)
+        return self._pairs[column]
 
     def rows_of(self, column: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows in the order of the column's codes, where each code begins, with the end of the last)."""
