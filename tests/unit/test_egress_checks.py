@@ -3,8 +3,10 @@
 import hashlib
 import json
 
+import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save
 
 from sandbox.core.errors import SandboxError
 from sandbox.egress.check import check, load_history
@@ -317,9 +319,12 @@ def test_every_rule_is_raised_by_some_check_and_every_point_has_one():
 
 @pytest.mark.parametrize("key", sorted({key for item in CHECKS for key in item.thresholds}))
 def test_a_missing_policy_value_rejects(attack, persons, policy, key):
-    frame = persons.group_by("district", "sex").agg(n=pl.len())
+    asked = {item.needs for item in CHECKS if key in item.thresholds}
+    output = (persons.group_by("district", "sex").agg(n=pl.len()), "out.csv")
+    if asked == {"model"}:
+        output = (save({"weight": np.ones((2, 2))}), "m.safetensors")
     for value in (None, "ten", True):
-        report = attack(frame, policy={**policy, key: value})
+        report = attack(*output, policy={**policy, key: value})
         assert "POLICY_MISSING" in rules(report, Severity.HARD)
         assert report.verdict == "reject"
 

@@ -152,13 +152,13 @@ class Drawing:
 
     def numbers(self, text: str, decimals: int | None = None) -> str | None:
         """A list of numbers rounded, units dropped but for %; None for what is none."""
-        plain = re.sub(r"(?<=[0-9.])(?:px|pt|mm|cm|em)\b", "", text.strip())
-        suffix = "%" if plain.endswith("%") else ""
-        parts = re.split(r"[\s,]+", plain.removesuffix("%"))
-        if not all(_NUMBER.fullmatch(part) for part in parts):
+        values = _values(text)
+        if values is None:
             return None
         places = self.decimals if decimals is None else decimals
-        return " ".join(spelled(float(part), places) for part in parts) + suffix
+        return " ".join(spelled(value, places) for value in values) + (
+            "%" if text.strip().endswith("%") else ""
+        )
 
     def transform(self, text: str) -> str | None:
         """The transforms of SVG 1.1, section 7.6, rounded; None for anything else."""
@@ -287,6 +287,13 @@ def parse(text: str) -> etree._Element:
     return package.tree(_PROLOGUE.sub("", text, count=1).encode())
 
 
+def _values(text: str) -> list[float] | None:
+    """The numbers of an attribute, units dropped; None for what is no list of numbers."""
+    plain = re.sub(r"(?<=[0-9.])(?:px|pt|mm|cm|em)\b", "", text.strip()).removesuffix("%")
+    parts = re.split(r"[\s,]+", plain)
+    return [float(part) for part in parts] if all(_NUMBER.fullmatch(part) for part in parts) else None
+
+
 def _given(node: etree._Element) -> dict[str, str]:
     """The attributes of an element, those of its style included."""
     given = {package.name_of(key): str(value) for key, value in node.attrib.items()}
@@ -335,14 +342,14 @@ def _commands(text: str) -> Iterator[tuple[str, list[float]]]:
 
 def _decimals(root: etree._Element) -> int:
     """Decimals that make a thousandth of the drawing."""
-    sizes = [float(n) for n in _NUMBER.findall(str(root.get("viewBox", "")))[2:4]]
+    given = _given(root)  # what does not leave as a number does not count: the drawing is read again
+    sizes = (_values(given.get("viewBox", "")) or [])[2:4]
     if not sizes:
-        found = [_NUMBER.match(str(root.get(key, ""))) for key in ("width", "height")]
-        sizes = [float(match.group()) for match in found if match]
+        sizes = [number for key in ("width", "height") for number in (_values(given.get(key, "")) or [])[:1]]
     size = float(f"{max(sizes, default=0.0):.3g}")  # the same after rounding
     if not math.isfinite(size):
         raise Unreadable("malformed")
-    return min(6, max(0, 3 - math.floor(math.log10(size)))) if size > 0 else 1
+    return min(6, max(0, 3 - math.floor(math.log10(size)))) if round(size, 6) > 0 else 1
 
 
 def lay_open(document: Document, root: etree._Element, budget: Budget, where: str = "") -> Drawing:
