@@ -57,9 +57,13 @@ def label_bits(values: pl.Series) -> float:
     known = values.cast(pl.String).drop_nulls()
     if not len(known):
         return 0.0
-    labels = known.unique()
-    each = text_bits(known.to_list())
-    listed = text_bits(labels.to_list()) + len(values) * math.log2(len(labels) + 1)
+    labels = known.value_counts(name="times")
+    text, times = labels.to_series(0), labels["times"]
+    size = text.str.len_chars()
+    other = text.str.replace_all(r"[\x00-\x7E]", "").str.len_chars()
+    bits = _ASCII * (size - other) + _OTHER * other
+    each = float((bits * times).sum())
+    listed = float(bits.sum()) + len(values) * math.log2(len(labels) + 1)
     return min(each, listed)
 
 

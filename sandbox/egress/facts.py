@@ -138,11 +138,14 @@ def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np
 
 def _known(values: pl.Series) -> tuple[list[int], np.ndarray, list[tuple[int, float]], np.ndarray]:
     """(rows with a number, the numbers, how each is written, how far a fact may be from each)."""
-    known = [(row, float(v)) for row, v in enumerate(values.to_list()) if v is not None and np.isfinite(v)]
-    numbers = np.array([value for _, value in known])
-    precision = [written(value) for _, value in known]
+    every = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    rows = np.flatnonzero(np.isfinite(every))
+    numbers = every[rows]
+    distinct, place = np.unique(numbers, return_inverse=True)  # a number is spelled once, however often
+    spelled = [written(float(value)) for value in distinct]
+    precision = [spelled[i] for i in place]
     limit = 1.001 * np.array([half for _, half in precision]) + np.abs(numbers) * RELATIVE
-    return [row for row, _ in known], numbers, precision, limit
+    return rows.tolist(), numbers, precision, limit
 
 
 def fact_of(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> tuple[np.ndarray, int, float] | None:
