@@ -17,6 +17,7 @@ from sandbox.egress.capacity import text_bits
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
 from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
+from sandbox.egress.facts_derived import Derived
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.layout import running_text
@@ -32,7 +33,7 @@ def _columns(document: Document, context: Context, table: Table) -> list[Shape]:
     return [recognise(context, document, table, index) for index in context.indexes]
 
 
-def _numbers(shapes: list[Shape], threshold: float) -> int:
+def _numbers(context: Context, shapes: list[Shape], threshold: float) -> int:
     """Digits of all columns that are neither dimensions nor facts, by the shape that explains most."""
     best: int | None = None
     for shape in shapes:
@@ -51,7 +52,12 @@ def _numbers(shapes: list[Shape], threshold: float) -> int:
         total = sum(digits for _, digits in left)
         if left and bool(supported.any()):
             plain, many = facts(shape, supported)
-            total = sum(unexplained_digits(values, plain, many) for values, _ in left)
+            derived = Derived(context, shape, supported)
+            total = 0
+            for values, _ in left:
+                digits = unexplained_digits(values, plain, many)
+                cost = derived.cost(values) if digits else None
+                total += digits if cost is None else min(digits, cost)
         best = total if best is None else min(best, total)
     return best or 0
 
@@ -94,7 +100,7 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
                 continue
             shapes = _columns(document, context, table)
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)
-            digits += _numbers(shapes, threshold)
+            digits += _numbers(context, shapes, threshold)
             labels = max(labels, _labels(shapes))
         text = _prose(document)
         found.append((document, digits + prose_digits(text), labels, len(text)))
@@ -110,7 +116,13 @@ CHECK = Check(
     ("UNEXPLAINED",),
     "text",
     run,
-    ("egress.min_cell", "egress.min_cell_sensitive"),
+    (
+        "egress.min_cell",
+        "egress.min_cell_sensitive",
+        "egress.dominance_n",
+        "egress.dominance_k",
+        "egress.p_percent",
+    ),
     raw=True,
     whole_set=True,
 )
