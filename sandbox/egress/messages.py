@@ -89,6 +89,14 @@ RULES: dict[str, Rule] = {
         "{digits} digits and {labels} labels cannot be recomputed from the raw data: a person must look.",
         "只输出可重算的统计量，或说明算法 / Put out what can be recomputed, or explain the rest",
     ),
+    "LABEL": Rule(
+        "26.3",
+        HOLD,
+        "“{column}”有 {count} 个单元格既不是维度、计数，也不是统计量，须由人看过。",
+        "{count} cells of “{column}” are no dimension, no count and no measure: a person must look.",
+        "只用原始数据中的取值作分组，备注写进说明文件 / Group by values of the raw data; put remarks into a "
+        "report",
+    ),
     "RECOMPUTED": Rule(
         "26.3",
         HARD,

@@ -16,6 +16,7 @@ from sandbox.egress.checks import (
     identifiers,
     identifiers_columns,
     identifiers_text,
+    labels,
     lineage,
     magnitudes,
     microdata,
@@ -66,5 +67,6 @@ CHECKS: tuple[Check, ...] = (
     hashes.CHECK,
     tokens.CHECK,
     tokens_ciphers.CHECK,
+    labels.CHECK,
     unexplained.CHECK,
 )
