@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -24,12 +24,14 @@ from sandbox import __version__
 from sandbox.control import accounts
 from sandbox.control.door import Sight
 from sandbox.control.kinds import KINDS
+from sandbox.control.report_page import request_page
 from sandbox.control.sealed import open_log
 from sandbox.control.space import Space
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.records import own
 from sandbox.core.resource import Resource
+from sandbox.egress.report_html import CSP
 from sandbox.operation.supply import connector_only, still_active
 from sandbox.registry.lineage import trace
 from sandbox.store.archive import folder_as_tar
@@ -352,6 +354,12 @@ def create_app(space: Space) -> FastAPI:
     def review_room(id: str, path: str, actor: Actor = who) -> Response:
         """A canonical file as it would leave, for the reviewers of this request only."""
         return Response(gate.review(actor, id, path), media_type="application/octet-stream")
+
+    @app.get("/v1/egress-request/{id}/report")
+    def report(id: str, lang: str = "zh", actor: Actor = who) -> HTMLResponse:
+        """The check as a page: to the supervising side all of it, to others what ``get`` shows them."""
+        page = request_page(control.get(actor, "egress-request", id), space.policy, lang)
+        return HTMLResponse(page, headers={"content-security-policy": f"{CSP}; frame-ancestors 'none'"})
 
     @app.get("/v1/job/{id}/outputs/{path}")
     def outputs(id: str, path: str, actor: Actor = who) -> Response:

@@ -212,14 +212,15 @@ def _contained(
             executor.discard(task.id)
 
 
-def _print(report: dict[str, Any], style: Format, lang: str) -> None:
-    if style is Format.JSON:
-        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
-        return
+def _print(report: dict[str, Any], style: Format, lang: str, profile: Profile) -> None:
     from sandbox.egress import report as view
+    from sandbox.egress.report_html import html
 
-    if style is Format.HTML:
-        sys.stdout.write(view.html(report, lang))
+    cites = view.cited(report, profile.basis)
+    if style is Format.JSON:
+        sys.stdout.write(json.dumps({**report, "thresholds": cites}, ensure_ascii=False) + "\n")
+    elif style is Format.HTML:
+        sys.stdout.write(html(report, lang, cites, int(profile.get("egress.capacity_bits_per_scenario"))))
     else:
         view.text(report, lang)
 
@@ -256,8 +257,9 @@ def check_command(
     run = _bare if isolation is Isolation.NONE else _contained
     try:
         wanted = _declared(declared)
-        report = run(paths, raws, wanted, load_profile(profile), history, canonical)
-        _print(report, style, spoken)
+        values = load_profile(profile)
+        report = run(paths, raws, wanted, values, history, canonical)
+        _print(report, style, spoken, values)
     except SandboxError as refused:
         typer.echo(f"{refused.code}: {refused.message(spoken)}", err=True)
         raise typer.Exit(USAGE if isinstance(refused, Invalid | NotFound) else BROKEN) from None

@@ -212,6 +212,9 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
             isolation=proof(outcome),
             ledger=told.get("ledger"),
             capacity=told["capacity"],
+            check_seconds=told.get("check_seconds", {}),
+            thresholds=told.get("thresholds", {}),
+            pictures=told.get("pictures", ()),
         ).model_dump(mode="json")
     except (OSError, ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return no_verdict("VERDICT_UNREADABLE", outcome)

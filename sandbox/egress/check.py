@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from sandbox.egress.readers import read
 from sandbox.egress.readers.ocr import read_pictures
 from sandbox.egress.recompute import Script
 from sandbox.egress.recompute import apply as recompute
+from sandbox.egress.report_facts import applied, pictures, thresholds
 
 CHECKER = "egress-checker 1.0.0"
 _RESULT = {Severity.HARD: "fail", Severity.HOLD: "hold", Severity.FLAG: "flag"}
@@ -44,12 +45,14 @@ class Report:
     findings: list[Finding]
     policy: str
     seconds: float
-    rules: list[dict[str, str]]
+    rules: list[dict[str, Any]]
     canonical: list[dict[str, Any]] = field(default_factory=list)
     ledger: dict[str, Any] = field(default_factory=dict)
     capacity: dict[str, Any] = field(default_factory=dict)
     checker: str = CHECKER
     spent: dict[str, float] = field(default_factory=dict)  # seconds a check took, by its module
+    thresholds: dict[str, Any] = field(default_factory=dict)  # as applied, by policy key
+    pictures: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; ``canonical`` and ``ledger`` only when a folder was asked for."""
@@ -63,6 +66,8 @@ class Report:
             "rules": self.rules,
             "check_seconds": {name: round(spent, 3) for name, spent in self.spent.items()},
             "capacity": self.capacity,
+            "thresholds": self.thresholds,
+            "pictures": self.pictures,
         }
         body |= {"ledger": self.ledger} if self.ledger else {}
         return {**body, "canonical": self.canonical} if self.canonical else body
@@ -166,7 +171,7 @@ def _hide_names(context: Context) -> None:
             document.shown = f"file {number}"
 
 
-def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, str]]:
+def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, Any]]:
     """One result a rule: so each of the six points has its rules, whatever was found (R-156)."""
     results = []
     for name, rule in RULES.items():
@@ -174,7 +179,8 @@ def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, str]]:
         result = next((_RESULT[s] for s in Severity if s in worst), "")
         always = name in ("POLICY_MISSING", "CHECK_ERROR")
         result = result or ("no_objection" if name in ran or always else "not_applicable")
-        results.append({"rule": name, "point": rule.point, "version": rule.version, "result": result})
+        told = {"rule": name, "point": rule.point, "version": rule.version, "result": result}
+        results.append({**told, "thresholds": thresholds(name)})
     return results
 
 
@@ -263,7 +269,16 @@ def check(
     seconds = time.monotonic() - started
     bits = capacity(context, {item["path"]: item["bytes"] for item in written})
     rules = _rules(findings, ran)
-    return Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits, spent=spent)
+    told = Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits, spent=spent)
+    return replace(told, thresholds=applied(context), pictures=_pictures(context, findings))
+
+
+def _pictures(context: Context, findings: list[Finding]) -> list[dict[str, Any]]:
+    """Pictures decide nothing: without them the report stands as it is."""
+    try:
+        return pictures(context, findings)
+    except Exception:
+        return []
 
 
 def _enter(context: Context, verdict: Verdict) -> tuple[dict[str, Any], list[Finding]]:

@@ -154,6 +154,11 @@ class Profile:
             found = True
         return tuple(sources)
 
+    def basis(self, key: str) -> tuple[Any, str, str, str]:
+        """Value, basis, citation and note of ``key``: what a report says of a threshold. As ``source``."""
+        told = self.source(key)
+        return told.value, told.basis, told.cite, told.note
+
     def source(self, key: str) -> Source:
         """The source that gives ``key`` its value. Raises POLICY_MISSING."""
         return next(source for source in self.explain(key) if source.applies)

@@ -54,6 +54,25 @@ class Capacity(Model):
     files: tuple[FileCapacity, ...] = ()
 
 
+class Band(Model):
+    """Cells of a table by size: how many lie within a band of entities."""
+
+    label: str = Bound(max_length=40)
+    cells: int = Bound(ge=0, lt=1 << 53)
+    below: bool
+
+
+class Picture(Model):
+    """What the pictures of a table are drawn from (``sandbox.egress.report_facts``)."""
+
+    path: str = Bound(max_length=400)
+    part: str = Bound(max_length=1000)
+    threshold: int = Bound(ge=0, lt=1 << 53)
+    cells: int = Bound(ge=0, lt=1 << 53)
+    states: str = Bound(pattern=r"^[.sd0?]{0,600}$")
+    sizes: tuple[Band, ...] = Bound(max_length=20)
+
+
 class CheckResult(Model):
     """What the checker said of the staged files, and the canonical files it wrote."""
 
@@ -69,6 +88,9 @@ class CheckResult(Model):
     error: str | None = None
     ledger: LedgerRecord | None = None
     capacity: Capacity | None = None
+    check_seconds: dict[str, float] = Bound(default_factory=dict)
+    thresholds: dict[str, int | float | str | None] = Bound(default_factory=dict)  # as applied, by policy key
+    pictures: tuple[Picture, ...] = Bound(default=(), max_length=64)
     asked: str = ""  # SHA-256 of all that the check was given (``control.answered``)
     same_as: str = ""  # the earlier request whose answer this is
 

@@ -13,8 +13,8 @@ from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case
 from sandbox.core.records import need
 from sandbox.core.resource import Resource
+from sandbox.egress.families import LEDGER_RULES
 from sandbox.review import codes  # noqa: F401
-from sandbox.review.coarse import LEDGER_RULES
 
 MOST, DAYS = "egress.resubmissions_max", "egress.resubmissions_days"
 PASSED = ("approved", "releasing", "released", "recalled")

@@ -77,6 +77,7 @@ PRIVATE = [
     ("POST", "/v1/agreement/ag-a/suspend"),
     ("PUT", "/v1/supply/su-a/data"),
     ("GET", "/v1/egress-request/eg-a/token"),
+    ("GET", "/v1/egress-request/eg-a/report"),
     ("GET", "/v1/egress-request/eg-a/review/out.csv"),
     ("GET", "/v1/job/job-a/outputs/out.csv"),
     ("GET", "/v1/job/job-a/log"),

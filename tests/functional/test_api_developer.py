@@ -18,7 +18,7 @@ from sandbox.api.app import create_app
 from sandbox.control.kinds import KINDS
 from sandbox.core.actor import Role
 from sandbox.core.resource import Entry, Resource
-from sandbox.review.coarse import FAMILIES
+from sandbox.egress.families import FAMILIES
 from tests.plugins.space import Scene
 from tests.refusal import refused
 
@@ -411,3 +411,24 @@ def test_code_files_cannot_be_named_out_of_their_folder(granted: Scene) -> None:
     with refused("MALFORMED"):
         granted.space.places.write("job-x", "code", {"../x": "text"})
     assert not (granted.space.places.assembled / "job-x" / "x").exists()
+
+
+def test_the_reviewers_page_has_what_the_submitters_has_not(granted: Scene) -> None:
+    granted.job()
+    granted.request(until="auto_check")
+    path = "/v1/egress-request/eg-a/report?lang=en"
+    assert ask(granted, "reviewer", path)[0].json()["code"] == "UNCHECKED"
+    found = granted.finding(where="column 9", message_en="seven cells", evidence={"count": 7123})
+    rule = {"rule": "SMALL_CELL", "point": "26.4", "version": "1", "result": "fail"}
+    rules = [{**rule, "thresholds": ["egress.min_cell"]}]
+    check = granted.check("eg-a", "reject", found, rules=rules, thresholds={"egress.min_cell": 10})
+    granted.act("system", "egress-request", "eg-a", "object", check)
+    details = ("SMALL_CELL", "column 9", "seven cells", "7123", "egress.min_cell", "convention", "test/1")
+    for who in ("reviewer", "auditor", "chief"):
+        whole = ask(granted, who, path)[0].text
+        assert [words for words in details if words not in whole] == []
+    coarse = ask(granted, "developer", path)[0]
+    assert coarse.headers["content-security-policy"].startswith("default-src 'none'")
+    assert "out.csv" in coarse.text
+    assert [words for words in details if words in coarse.text] == []
+    assert ask(granted, "rival", path)[0].status_code == 404

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sandbox.control.answered import asked
 from sandbox.control.steps import egress
 from sandbox.core.resource import Resource
+from sandbox.egress.families import FAMILIES, family
 from sandbox.egress.messages import RULES
-from sandbox.review.coarse import FAMILIES, coarse, family
+from sandbox.review.coarse import coarse
 from sandbox.review.resubmission import objected, repeats
 from tests.plugins.space import Scene
 from tests.refusal import refused
