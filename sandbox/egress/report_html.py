@@ -111,7 +111,8 @@ def html(
     meta = [("policy", report.get("policy", "")), ("checker", report["checker"])]
     meta += [("seconds", f"{report['seconds']} s")]
     strip = "".join(
-        f'<li class="{_kind(result)}"><strong>{safe(word(point, lang))}</strong>{escape(word(result, lang))}</li>'
+        f'<li class="{_kind(result)}"><strong>{safe(word(point, lang))}</strong>'
+        f"{escape(word(result, lang))}</li>"
         for point, result in points(report).items()
     )
     found = "".join(_finding(item, report, known, lang) for item in findings(report))

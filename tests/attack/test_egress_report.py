@@ -47,7 +47,7 @@ TAGS = frozenset(
         "bdi",
         "ul",
         "li",
-        "b",
+        "strong",
         "section",
         "small",
         "dl",
