@@ -12,6 +12,7 @@ POLICY = {
     "egress.min_cell_sensitive": 20,
     "egress.k_min": 10,
     "egress.l_min": 2,
+    "egress.t_max": 0.2,
     "egress.dominance_n": 2,
     "egress.dominance_k": 0.85,
     "egress.p_percent": 0.10,

@@ -68,3 +68,20 @@ def test_a_group_whose_persons_are_all_alike_is_held(attack, stays):
         assert "ZERO_CELL" in rules(attack(table, raws=[stays]), Severity.HOLD)
     mixed = long.filter(pl.col("ward") != "丙")
     assert "ZERO_CELL" not in rules(attack(mixed, raws=[stays]))
+
+
+def test_row_level_output_comes_with_its_measures_and_risks(attack, persons):
+    rows = persons.sample(1500, seed=3).select("district", "sex", "disease")
+    found = {f.rule: f.evidence for f in attack(rows).findings}
+    sizes = rows.group_by("district", "sex").len()["len"]
+    told = found["ROW_LEVEL"]
+    assert told["k"] == sizes.min() > 20
+    one = {"level": 3, "risk": round(1 / told["k"], 4), "share_above": 0.0}
+    assert told["risk"]["public"] == one
+    (spread,) = told["sensitive"].values()
+    share = rows.group_by("district", "sex", "disease").len()
+    assert spread["l"] == share.group_by("district", "sex").len()["len"].min()
+    assert 0 <= spread["t"] <= 1
+    few = {f.rule: f.evidence for f in attack(rows.head(60)).findings}["K_ANONYMITY"]
+    assert few["risk"]["public"]["level"] == 2
+    assert few["risk"]["public"]["risk"] == round(1 / few["k"], 4)

@@ -1,11 +1,14 @@
-"""Row-level outputs: k-anonymity and distinct l-diversity over entities, else held for a verdict."""
+"""Row-level outputs: k-anonymity and distinct l-diversity over entities, else held for a verdict; with it the
+reviewer sees t, alpha and the risks of GB/T 42460."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import polars as pl
 
+from sandbox.desensitize.measures import RELEASES, Measures, measure, risk
 from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context, Declared
@@ -79,18 +82,47 @@ def _table(document: Document, context: Context, table: Table, shape: Shape) -> 
             "rows_below": int(small["rows"].sum()),
             "sizes": sizes,
             "quasi_columns": positions,
+            "risk": _risks(classes["n"].to_numpy()),
         }
         yield finding("K_ANONYMITY", document.shown, table.part, evidence)
         return
-    least = context.number("egress.l_min")
-    sensitive = [c for c, raw in {**shape.matched, **shape.raw_of}.items() if raw in shape.index.sensitive]
-    for column in sensitive:
-        if column not in quasi:
-            distinct = int(shape.frame.group_by(quasi).agg(l=pl.col(column).n_unique())["l"].min())  # type: ignore[arg-type]
-            if distinct < least:
-                where = f"{table.part} column {list(shape.names).index(column) + 1}".strip()
-                yield finding("L_DIVERSITY", document.shown, where, {"l": distinct, "threshold": least})
-    yield finding("ROW_LEVEL", document.shown, table.part, {"k": k, "quasi_columns": positions})
+    least, most = context.number("egress.l_min"), context.number("egress.t_max")
+    spread: dict[str, dict[str, float]] = {}
+    for column, found in _measures(shape, quasi).spread.items():
+        where = f"column {list(shape.names).index(column) + 1}"
+        if found.distinct_l < least:
+            evidence = {"l": found.distinct_l, "threshold": least}
+            yield finding("L_DIVERSITY", document.shown, f"{table.part} {where}".strip(), evidence)
+        spread[where] = {
+            "l": found.distinct_l,
+            "entropy_l": round(found.entropy_l, 3),
+            "alpha": round(found.alpha, 3),
+            "t": round(found.t, 3),
+            "t_max": most,
+        }
+    told = {"k": k, "quasi_columns": positions, "sensitive": spread, "risk": _risks(classes["n"].to_numpy())}
+    yield finding("ROW_LEVEL", document.shown, table.part, told)
+
+
+def _measures(shape: Shape, quasi: list[str]) -> Measures:
+    """The measures of the sensitive columns that were recognised by value; t of ordered numbers."""
+    raw_of = {**shape.matched, **shape.raw_of}
+    sensitive = {
+        k: shape.frame[k].dtype.is_numeric()
+        for k in shape.names
+        if raw_of.get(k) in shape.index.sensitive and k not in quasi
+    }
+    shape.index.engine.register("micro_rows", shape.frame)
+    return measure(shape.index.engine.connection, "micro_rows", quasi, sensitive, _entity(shape))
+
+
+def _risks(sizes: np.ndarray) -> dict[str, dict[str, float]]:
+    """Level and risk by GB/T 42460-2023 for each way the data might be shared."""
+    found = {release: risk(sizes, release) for release in RELEASES}
+    return {
+        release: {"level": one.level, "risk": round(one.decisive, 4), "share_above": round(one.over, 4)}
+        for release, one in found.items()
+    }
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:
@@ -116,6 +148,6 @@ CHECK = Check(
     ("K_ANONYMITY", "L_DIVERSITY", "ROW_LEVEL"),
     "table",
     run,
-    ("egress.k_min", "egress.l_min", "egress.min_cell"),
+    ("egress.k_min", "egress.l_min", "egress.t_max", "egress.min_cell"),
     raw=True,
 )
