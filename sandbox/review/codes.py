@@ -60,9 +60,9 @@ define(
         "Egress request {request} has not passed review; its product cannot be registered.",
     ),
     RESUBMISSIONS_SPENT=(
-        "{days} 日内已有 {count} 次出域申请被提出异议，上限 {max} 次；请待期满，或待在审的申请有结论。",
-        "{count} egress requests met objections within {days} days, of at most {max}: wait, or have the "
-        "implementing body decide those under review.",
+        "{days} 日内被提出异议、尚未查完的出域申请已有 {count} 次，上限 {max} 次；请待期满，或待在审的申请有结论。",
+        "{count} egress requests met objections within {days} days or are still being checked, of at most "
+        "{max}: wait, or have the implementing body decide those under review.",
     ),
     PRODUCT_UNREGISTERED=(
         "产品尚未登记，不能放行；请先登记产品。",

@@ -1,13 +1,14 @@
 """How often a refused output may be tried again: each answer of the checker tells of the data. Pure.
 
 Counted are the requests of one organisation in one scenario to which the checker or a reviewer objected,
-whatever their files are called, since a name costs nothing to change. A request that people have approved
-does not count; one that repeats an earlier one to the byte is given the earlier answer, and does not either.
+whatever their files are called, since a name costs nothing to change; and those that are not answered yet,
+or as many could be asked at once as there are jobs. A request that people have approved does not count; one
+that repeats an earlier one to the byte is given the earlier answer, and does not either.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case
@@ -19,6 +20,7 @@ from sandbox.review import codes  # noqa: F401
 MOST, DAYS = "egress.resubmissions_max", "egress.resubmissions_days"
 PASSED = ("approved", "releasing", "released", "recalled")
 REFUSED = ("returned", "rejected")
+UNANSWERED = ("requested", "auto_check")
 
 
 def objected(request: Resource) -> bool:
@@ -30,7 +32,7 @@ def objected(request: Resource) -> bool:
 
 
 def resubmissions_left(case: Case) -> None:
-    """Guard of the creation: fewer objections in the window than the policy allows.
+    """Guard of the creation: fewer objections in the window, and requests not answered yet, than allowed.
 
     Raises RESUBMISSIONS_SPENT.
     """
@@ -40,9 +42,13 @@ def resubmissions_left(case: Case) -> None:
     earlier = case.world.find(
         "egress-request", organisation=case.actor.organisation, labels={"scenario": scenario}
     )
-    count = sum(1 for one in earlier if objected(one) and one.changed_at and one.changed_at > since)
+    count = sum(one.state in UNANSWERED or (objected(one) and _after(one, since)) for one in earlier)
     if count >= most:
         raise fail("RESUBMISSIONS_SPENT", count=count, max=most, days=days)
+
+
+def _after(request: Resource, since: datetime) -> bool:
+    return request.changed_at is not None and request.changed_at > since
 
 
 def repeats(earlier: Resource, asked: str) -> bool:
