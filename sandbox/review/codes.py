@@ -60,7 +60,8 @@ define(
         "Egress request {request} has not passed review; its product cannot be registered.",
     ),
     RESUBMISSIONS_SPENT=(
-        "{days} 日内被提出异议、尚未查完的出域申请已有 {count} 次，上限 {max} 次；请待期满，或待在审的申请有结论。",
+        "{days} 日内被提出异议或尚未查完的出域申请已有 {count} 次，上限 {max} 次；"
+        "请待期满，或待在审的申请有结论。",
         "{count} egress requests met objections within {days} days or are still being checked, of at most "
         "{max}: wait, or have the implementing body decide those under review.",
     ),
