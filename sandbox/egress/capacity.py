@@ -3,7 +3,8 @@
 The bound is on the canonical form: order, metadata, quoting and spelling are ours by then. A table that was
 recomputed carries what could be said by choosing its presentation; any other number carries as many values as
 its column has steps from nought to its largest, a label its characters or its place among the labels, text
-its characters, a picture its pixels, a model its arrays. No file carries more than it has bits.
+its characters, a picture its pixels. No file carries more than it has bits; models, charts and drawings are
+charged with all of them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ from sandbox.egress.shape import as_numbers
 _ASCII, _OTHER = math.log2(95), math.log2(20_992)
 _DOUBLE = 64.0
 _PIXEL = 18.0  # three channels of eight bits, of which the canonical form fills the lowest two itself
+
+# Forms that say more than is measured here: wiring, sizes, scalars and names of models, scales and marks of
+# charts. They count with every bit that is written, and so does any file with a drawing (its coordinates).
+_WHOLE = frozenset({"onnx", "skops", "safetensors", "chart"})
 
 
 def text_bits(values: Iterable[str]) -> float:
@@ -106,8 +111,11 @@ def capacity(context: Context, sizes: Mapping[str, int]) -> dict[str, Any]:
         if document.outer:
             continue
         bits = sum(document_bits(context, part) for part in document.family())
-        if document.path in sizes:
-            bits = min(bits, 8.0 * sizes[document.path])
+        whole = 8.0 * sizes.get(document.path, document.size)
+        if any(part.drawings or part.form in _WHOLE for part in document.family()):
+            bits = whole
+        elif document.path in sizes:
+            bits = min(bits, whole)
         tables = [table for part in document.family() for table in part.tables]
         ours = [table for table in tables if _ours(context, table)]
         files.append(

@@ -24,7 +24,8 @@ define(
     ),
     EGRESS_LEDGER=(
         "出域台账中“{release}”的记录无法读取，请由运维人员恢复后再检查。",
-        "The ledger's record of release “{release}” cannot be read; have the operator restore it, then check again.",
+        "The ledger's record of release “{release}” cannot be read; have the operator restore it, then check "
+        "again.",
     ),
     EGRESS_PARAMS=(
         "检查参数不合格式：{why}。请按 docs/egress.md 更正。",

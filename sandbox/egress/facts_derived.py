@@ -144,7 +144,7 @@ def _ranks(base: np.ndarray) -> np.ndarray:
         values = pl.Series(column).fill_nan(None)
         for method in ("ordinal", "min", "dense"):
             for down in (True, False):
-                columns.append(values.rank(method, descending=down).cast(pl.Float64).to_numpy())  # type: ignore[arg-type]
+                columns.append(values.rank(method, descending=down).cast(pl.Float64).to_numpy())
     return np.column_stack(columns) if columns else np.zeros((len(base), 0))
 
 

@@ -97,6 +97,21 @@ RULES: dict[str, Rule] = {
         "只用原始数据中的取值作分组，备注写进说明文件 / Group by values of the raw data; put remarks into a "
         "report",
     ),
+    "OMITTED": Rule(
+        "26.3",
+        HOLD,
+        "{count} 个单元格人数足够却未列出，无从解释。",
+        "{count} cells with enough entities are left out, and nothing explains it.",
+        "列出全部达到门限的单元格，或按统一规则筛选 / List every cell that reaches the threshold, or select "
+        "by one rule",
+    ),
+    "NAMES": Rule(
+        "26.3",
+        HOLD,
+        "文件名和列名中有 {digits} 位数字，未经申报，也不是编号或日期。",
+        "{digits} digits in names of files and columns were not declared and are no numbering or dates.",
+        "申报文件名，或用顺序号命名 / Declare the names of files, or number them",
+    ),
     "RECOMPUTED": Rule(
         "26.3",
         HARD,

@@ -53,6 +53,7 @@ class Told:
     counted: tuple[int, ...] = ()
     bits: float = 0.0
     raw: str = ""
+    dominated: tuple[int, ...] = ()  # rows of which one or two entities make a sum or mean
 
 
 def apply(context: Context) -> None:
@@ -193,7 +194,22 @@ def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Tol
     table.data = pl.DataFrame(fresh)
     _shape(context, table, cells, result, ours, dims)
     support = ours.select([c for c in ours.columns if c == "between" or (c[0] in "sm" and c[1:].isdigit())])
-    return Told("", kinds, [], support, result.counted, bits, result.index.name)
+    few = _dominated(context, result, order)
+    return Told("", kinds, [], support, result.counted, bits, result.index.name, few)
+
+
+def _dominated(context: Context, result: Result, order: pl.Series) -> tuple[int, ...]:
+    """Rows in which a sum fails the (n, k) or the p % rule on what the entities contribute to it."""
+    n = int(context.number("egress.dominance_n"))
+    k, p = context.number("egress.dominance_k"), context.number("egress.p_percent")
+    found = set()
+    for cells in result.tops:
+        for row, (top, total) in enumerate(cells[order].iter_rows(), 1):
+            if not total:
+                continue
+            if sum(top[:n]) >= k * total or total - sum(top[:2]) < p * top[0]:
+                found.add(row)
+    return tuple(sorted(found))
 
 
 def _as(values: pl.Series, texts: pl.Series, stated: pl.Series) -> pl.Series:

@@ -3,17 +3,29 @@ list, and written anew as SQL of our own. What is not on the list is ``Unrecogni
 
 Two kinds of value: a ``Scalar`` belongs to one row of raw data, a ``Value`` to one cell of a table. A cell's
 value is made of standard aggregates of *simple* operands and of arithmetic between them. Simple is what
-cannot pack several persons into one number: a column, a column shifted or scaled by constants, a part of a
-date, or one of these for the rows that meet one condition and nothing for the others.
+cannot pack several persons into one number, nor tell one of them from the others: a column, a column shifted
+or scaled by constants, a part of a date, or one of these for the rows that meet one condition and nothing for
+the others. Whatever rounds coarsely (a cast, a shift by far more than the values, centuries between dates) is
+a condition in disguise, and nobody would count the rows that meet it: it is not simple.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.egress.recompute_words import AGGREGATES, COMPARISONS, DATES, FUNCTIONS, OPERATORS, TYPES
+from sandbox.egress.recompute_words import (
+    AGGREGATES,
+    COMPARISONS,
+    DATES,
+    FUNCTIONS,
+    OPERATORS,
+    SPREADS,
+    TYPES,
+    UNITS,
+    WIDE,
+)
 
 Node = dict[str, Any]
 Source = tuple[int, str]  # number of the input in FROM, raw column
@@ -29,6 +41,9 @@ class Unrecognised(Exception):
 
 _ARITHMETIC = frozenset({"+", "-", "*", "/", "round", "floor", "ceil", "abs"})  # between aggregates
 _QUANTILES = (0.05, 0.95)  # between them; what lies outside is an extreme
+_STEPS = 2  # shifts and scalings of an operand
+_CONSTANTS = (1e-5, 1e5)  # that it is shifted or scaled by: two such steps round no double noticeably
+_SQL = 20_000  # characters; views that each name a column of the last twice double them every time
 
 
 @dataclass(frozen=True)
@@ -44,6 +59,7 @@ class Scalar:
     partial: bool = False
     hidden: bool = False  # reads an identifier or the entity's key
     unit: bool = False  # one and the same number in the rows that meet a condition: its sum is a count
+    steps: int = 0  # how often a simple one was shifted or scaled
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,11 @@ class Aggregate:
     def whole(self) -> bool:
         """Whether it is the number of the cell's rows, or of the distinct values of a column in it."""
         return self.where is None and (self.name == "count_star" or (self.name == "count" and self.distinct))
+
+    @property
+    def spread(self) -> bool:
+        """Whether it tells how values differ: where nearly all are alike, it tells of those that are not."""
+        return self.name in SPREADS
 
     @property
     def counts(self) -> bool:
@@ -145,6 +166,8 @@ def is_aggregate(node: Node) -> bool:
 
 def _joined(parts: list[Scalar], sql: str, simple: bool = False) -> Scalar:
     columns = frozenset().union(*(part.columns for part in parts)) if parts else frozenset()
+    if len(sql) > _SQL:
+        raise Unrecognised("size")
     return Scalar(
         sql,
         columns,
@@ -168,8 +191,9 @@ def scalar(node: Node, scope: Scope) -> Scalar:
     if kind == "CAST":
         inner = scalar(node["child"], scope)
         word = "TRY_CAST" if node.get("try_cast") else "CAST"
-        made = _joined([inner], f"{word}({inner.sql} AS {_cast(node)})", inner.simple)
-        return made
+        to = _cast(node)
+        keeps = inner.simple and (to == "DOUBLE" or (inner.plain is not None and to.split("(")[0] in WIDE))
+        return replace(_joined([inner], f"{word}({inner.sql} AS {to})", keeps), steps=inner.steps)
     if kind == "CASE":
         return _case(node, scope)
     if kind == "FUNCTION":
@@ -225,9 +249,22 @@ def _function(node: Node, scope: Scope) -> Scalar:
         # shifted or scaled by a constant; a constant divided by a column is no longer in proportion
         linear = name in "+-*" or (name == "/" and parts[-1].constant)
         simple = linear and len(varying) == 1 and varying[0].simple and not varying[0].partial
-        return _joined(parts, sql, simple)
+        steps = 1 + max((part.steps for part in varying), default=0)
+        simple = simple and steps <= _STEPS and all(_moderate(part.sql) for part in parts if part.constant)
+        return replace(_joined(parts, sql, simple), steps=steps)
     dated = name in DATES and len(varying) == 1 and varying[0].plain is not None
+    if dated and name in UNITS:
+        dated = parts[0].sql.lower().strip("'") in UNITS[name]
     return _joined(parts, f"{name}({', '.join(sqls)})", dated)
+
+
+def _moderate(text: str) -> bool:
+    """Whether a constant may shift or scale an operand."""
+    try:
+        size = abs(float(text.replace("(", "").replace(")", "")))
+    except ValueError:
+        return False
+    return size == 0 or _CONSTANTS[0] <= size <= _CONSTANTS[1]
 
 
 def _case(node: Node, scope: Scope) -> Scalar:

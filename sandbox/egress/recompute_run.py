@@ -20,6 +20,8 @@ from sandbox.egress.recompute_expr import Aggregate, Unrecognised
 from sandbox.egress.recompute_relations import Cells
 
 _TOKEN = re.compile("\x01([ag])(\\d+)\x01")
+_TOP = 10  # contributions looked at; the rule for dominance takes the first few
+SUMS = ("sum", "avg", "mean")
 _PARTS = 12  # conditional aggregates of one table, compared with each other
 _OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in"})
 
@@ -48,6 +50,7 @@ class Result:
     dims: tuple[str, ...]
     raw_of: tuple[str, ...]
     counted: tuple[int, ...]  # of which parts the rest of the cell is known too
+    tops: tuple[pl.DataFrame, ...] = ()  # a row a cell: ``top`` largest contributions to a sum, ``total``
 
 
 def raw_of(given: Input, indexes: Sequence[RawIndex]) -> RawIndex:
@@ -129,12 +132,16 @@ class Planned:
     def _make(self) -> None:
         """The table of rows: all of the main input's numbers, the groups, the operands and conditions."""
         cells, rows, run = self.cells, self.cells.rows, self.engine.rows
+        cell = f"PARTITION BY {', '.join(one.sql for one in cells.groups)}" if cells.groups else ""
         parts = [
             f"s{self.main}.__row AS rr",
             *(f"({one.sql}) AS gg{i}" for i, one in enumerate(cells.groups)),
         ]
         for i, one in enumerate(cells.pool):
             parts += [f"({operand.sql}) AS vv{i}_{j}" for j, operand in enumerate(one.operands)]
+            if one.spread:
+                usual = (f"mode({operand.sql}) OVER ({cell})" for operand in one.operands)
+                parts += [f"{sql} AS oo{i}_{j}" for j, sql in enumerate(usual)]
             parts += [f"({one.where.sql}) AS ww{i}"] if one.where else []
         joins = f"JOIN {self.index.table} r ON r.rowid = s{self.main}.__row "
         for number in self.others:
@@ -185,13 +192,17 @@ class Planned:
         return f"coalesce({' AND '.join(meets)}, false)" if meets else ""
 
     def _support(self, number: int) -> list[str]:
-        """SQL for the entities with and without what an aggregate of a part speaks of."""
+        """SQL for the entities with and without what an aggregate of a part speaks of. Of one that tells how
+        values differ only those count whose value is not the cell's most frequent."""
         condition = self._meets(number)
         if not condition:
             return [f"NULL::BIGINT AS s{number}", f"NULL::BIGINT AS m{number}"]
-        named = self._named(_parts((self.cells.pool[number],)))
+        one = self.cells.pool[number]
+        named = self._named(_parts((one,)))
+        unlike = [f" AND vv{number}_{j} <> oo{number}_{j}" for j in range(len(one.operands)) if one.spread]
+        fewest = ", ".join(self._entities(condition + more, named) for more in unlike or [""])
         return [
-            f"{self._entities(condition, named)} AS s{number}",
+            f"least({fewest}) AS s{number}",
             f"{self._entities(f'NOT {condition}', named)} AS m{number}",
         ]
 
@@ -245,7 +256,36 @@ class Planned:
         raw_of = tuple(self._raw_of(i) for i in numbers)
         rests = (i for i, one in enumerate(cells.pool) if one.partial or (one.counts and not one.whole))
         counted = tuple(rests)
-        return Result(index, frame, dims, raw_of, counted)
+        return Result(index, frame, dims, raw_of, counted, self._tops(frame))
+
+    def _tops(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
+        """Of every sum and mean the largest contributions of entities, for the rows of ``frame``. Those of a
+        column as it is are left to the check of magnitudes, which finds them by their numbers."""
+        numbers = range(len(self.cells.groups))
+        keys = [f"gg{i} AS k{i}" for i in numbers]
+        found = []
+        for i, one in enumerate(self.cells.pool):
+            if one.name not in SUMS or one.operands[0].unit:
+                continue
+            plain = one.operands[0].plain
+            if plain is not None and plain[0] == self.main and one.where is None:
+                continue
+            for key in ("r.e", *(f"ee{n}" for n in self.others if self.of[n].entity)):
+                where = f"{key} IS NOT NULL" + (f" AND ww{i} IS TRUE" if one.where else "")
+                shown = "".join(f"k{n}, " for n in numbers)
+                sums = ", ".join([*keys, f"sum(abs(CAST(vv{i}_0 AS DOUBLE))) AS s"])
+                cells = self.engine.frame(
+                    f"SELECT {shown}max(s, {_TOP}) AS top, sum(s) AS total FROM "
+                    f"(SELECT {sums} FROM {self.name} r WHERE {where} "
+                    f"GROUP BY {', '.join([*(f'gg{n}' for n in numbers), key])}) GROUP BY ALL"
+                )
+                by = [f"k{n}" for n in numbers]
+                if by:
+                    cells = frame.select(by).join(
+                        cells, on=by, how="left", nulls_equal=True, maintain_order="left"
+                    )
+                found.append(cells.select("top", "total"))
+        return tuple(found)
 
     def _raw_of(self, number: int) -> str:
         """A raw column that the dimension is, or is made of; the first of the table if of none of it."""

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sandbox.egress.bands import MARGIN, tame
+from sandbox.egress.bands import MARGIN, bands, tame
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.forms import Document, Table
-from sandbox.egress.lexicon import hashes
-from sandbox.egress.model_groups import MOST_LABELS, group, numbers_sql
+from sandbox.egress.model_groups import MOST_LABELS, PERIOD, group, numbers_sql
 from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, norm, quote
+from sandbox.egress.shape_columns import assign, contained, running
+from sandbox.egress.shape_columns import margins as margins
 
 COUNT_NAME = re.compile(
     r"(?:n|nn?_?(?:obs|rows|persons?)?|count|counts|cnt|freq|frequency|len|size|num(?:ber)?|persons?|people|"
@@ -26,9 +27,7 @@ COUNT_NAME = re.compile(
     r"(?:count|n|num)_.*|.*人数|.*数量)",
     re.IGNORECASE,
 )
-# Share of a column's distinct values that must be raw values for it to be the raw column. Labels agree by
-# chance hardly ever, so half will do: a few invented labels must not stop the recount. Numbers do agree.
-LABELS, NUMBERS = 0.5, 0.9
+_MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
 
 
 @dataclass(eq=False)
@@ -55,6 +54,7 @@ class Shape:
     confirmed: set[str] = field(default_factory=set)
     n: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.Int64))
     rows_n: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.Int64))
+    within: frozenset[str] = frozenset()  # dimensions whose margins are of the labels shown, not of all
     aggregate: bool = False
     declared: bool = False
     spelling: dict[str, float] = field(default_factory=dict)  # bits in the labels of groups of one's own
@@ -94,11 +94,6 @@ class Shape:
         self._wild[(column, self.raw_of[column])] = nowhere
 
 
-def margins(values: pl.Series) -> pl.Series:
-    """Which of ``values`` are margin labels; null where there is no value."""
-    return values.cast(pl.String).str.contains(f"(?i)^(?:{MARGIN.pattern})$")
-
-
 def as_numbers(values: pl.Series) -> pl.Series:
     """Numbers out of cells: thousands separators and percent signs are understood."""
     if values.dtype.is_numeric():
@@ -124,53 +119,6 @@ def texts_of(index: RawIndex, frame: pl.DataFrame) -> pl.DataFrame:
     return index.engine.frame(f"SELECT {listed} FROM out_cells").cast(pl.String)
 
 
-def _contained(
-    index: RawIndex, frame: pl.DataFrame, texts: pl.DataFrame, names: dict[str, str]
-) -> dict[str, dict[str, float]]:
-    """For each output column the raw columns that hold enough of its distinct values, with the share."""
-    distinct = {k: texts[k].drop_nulls().unique() for k in names}
-    distinct = {k: values.filter(~margins(values)) for k, values in distinct.items()}
-    distinct = {k: values for k, values in distinct.items() if len(values)}
-    if not distinct:
-        return {}
-    # All columns at once: a look-up a column took seconds on wide tables.
-    together = pl.concat(list(distinct.values()))
-    totals = np.array([len(values) for values in distinct.values()])
-    owner = np.repeat(np.arange(len(totals)), totals)
-    bits = hashes(together)
-    found = {raw: owner[index.coded(raw).lexicon.find(together, bits) >= 0] for raw in index.columns}
-    shares = {raw: np.bincount(owners, minlength=len(totals)) / totals for raw, owners in found.items()}
-    return {
-        k: {
-            raw: float(share[number])
-            for raw, share in shares.items()
-            if share[number]
-            and share[number]
-            >= (LABELS if frame[k].dtype == pl.String or tame(names[k]) == tame(raw) else NUMBERS)
-        }
-        for number, k in enumerate(distinct)
-    }
-
-
-def _assign(index: RawIndex, names: dict[str, str], contained: dict[str, dict[str, float]]) -> dict[str, str]:
-    """One raw column for each output column: same name first, then the most specific."""
-    order = sorted(
-        ((key, raw) for key, found in contained.items() for raw in found),
-        key=lambda pair: (
-            tame(names[pair[0]]) != tame(pair[1]),
-            -contained[pair[0]][pair[1]],
-            index.cardinality.get(pair[1], 0),
-        ),
-    )
-    result: dict[str, str] = {}
-    taken: set[str] = set()
-    for key, raw in order:
-        if key not in result and raw not in taken:
-            result[key] = raw
-            taken.add(raw)
-    return result
-
-
 def _unpivot(
     index: RawIndex, frame: pl.DataFrame, names: dict[str, str]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -190,9 +138,30 @@ def _unpivot(
         return frame, names
     values = set(hits[0][1])
     melt = [k for k, name in heads.items() if name in values or MARGIN.fullmatch(name)]
-    keep = [k for k in names if k not in melt]
-    if len(keep) > 6:
+    if len(names) - len(melt) > _MOST_KEPT:
         return frame, names
+    return _long(frame, names, melt, hits[0][0])
+
+
+def _by_groups(frame: pl.DataFrame, names: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]] | None:
+    """A cross table laid out long, if the headers of its whole numbers read as groups: bands, periods, two
+    words for before and after. Whether they are, the recount says."""
+    heads = [k for k in names if len(v := as_numbers(frame[k]).drop_nulls()) and whole(v)]
+    labels = [names[k] for k in heads if not MARGIN.fullmatch(names[k])]
+    words = len(labels) == 2 and not any(COUNT_NAME.fullmatch(label) for label in labels)
+    if len(labels) < 2 or len(names) - len(heads) > _MOST_KEPT:
+        return None
+    if not words and bands(labels) is None and not all(PERIOD.fullmatch(label) for label in labels):
+        return None
+    return _long(frame, names, heads, "")
+
+
+def _long(
+    frame: pl.DataFrame, names: dict[str, str], melt: list[str], title: str
+) -> tuple[pl.DataFrame, dict[str, str]]:
+    """``melt`` below each other: a column of their headers called ``title``, and one of their numbers."""
+    heads = {k: names[k] for k in melt}
+    keep = [k for k in names if k not in melt]
     long = frame.with_columns([pl.col(k).cast(pl.String) for k in melt]).unpivot(
         on=melt, index=keep, variable_name="__head", value_name="__value"
     )
@@ -201,7 +170,7 @@ def _unpivot(
         *keep, head.alias(f"o{len(names)}"), as_numbers(long["__value"]).alias(f"o{len(names) + 1}")
     )
     fresh = {k: names[k] for k in keep}
-    return result, {**fresh, f"o{len(names)}": hits[0][0], f"o{len(names) + 1}": "value"}
+    return result, {**fresh, f"o{len(names)}": title, f"o{len(names) + 1}": "value"}
 
 
 def recount(
@@ -241,7 +210,8 @@ def recount(
         asked = here.select(kept).unique()
         # Only the raw rows of the cells asked for are grouped: an output of few cells costs little.
         lead = "".join(f"{k}, " for k in kept)
-        inner = f"(SELECT {''.join(f'{shape.dims[k]} AS {k}, ' for k in kept)}r.* FROM {source}) r"
+        inner = f"(SELECT {''.join(f'{shape.dims[k]} AS {k}, ' for k in kept)}r.* FROM {source}"
+        inner += f"{subtotal(shape, [k for k in keys if k not in kept])}) r"
         if kept:
             engine.register("asked_cells", asked)
             inner = f"(SELECT * FROM {inner} SEMI JOIN asked_cells a USING ({', '.join(kept)})) r"
@@ -260,6 +230,13 @@ def recount(
         return pl.Series([empty] * shape.frame.height)
     result = every.join(pl.concat(parts), on="i", how="left", maintain_order="left")["a"]
     return result.fill_null(empty) if empty is not None else result
+
+
+def subtotal(shape: Shape, free: list[str]) -> str:
+    """SQL that keeps the raw rows with labels that are shown, for margins of those only."""
+    asked = {k: np.unique(shape.codes[k]) for k in free if k in shape.within}
+    parts = [f"{shape.dims[k]} IN ({', '.join(map(str, v[v >= 0])) or 'NULL'})" for k, v in asked.items()]
+    return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
 def _agrees(stated: pl.Series, recounted: pl.Series) -> float:
@@ -295,10 +272,22 @@ def recognise(context: Context, document: Document, table: Table, index: RawInde
 
 def _recognise(context: Context, document: Document, table: Table, index: RawIndex) -> Shape:
     declared = context.declared.get(document.path, Declared(document.path))
-    frame, names = _unpivot(index, *_frame(table))
+    frame, names = _frame(table)
+    laid = _unpivot(index, frame, names)
+    if laid[1] is names:
+        long = _by_groups(frame, names)
+        made = _laid_out(context, declared, index, *long) if long else None
+        if made is not None and f"o{len(names)}" in made.dims and f"o{len(names) + 1}" in made.confirmed:
+            return made
+    return _laid_out(context, declared, index, *laid)
+
+
+def _laid_out(
+    context: Context, declared: Declared, index: RawIndex, frame: pl.DataFrame, names: dict[str, str]
+) -> Shape:
     texts = texts_of(index, frame.select(list(names)))
     shape = Shape(index, frame, names, texts, declared=bool(declared.columns))
-    shape.matched = matched = _assign(index, names, _contained(index, frame, texts, names))
+    shape.matched = matched = assign(index, names, contained(index, frame, texts, names))
     text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]
     count_like = [
         k for k in names if k not in text and (names[k] in declared.counts or COUNT_NAME.fullmatch(names[k]))
@@ -309,17 +298,24 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         shape.dims[k] = index.code(matched[k])
         shape.codes[k] = shape.coded(k, matched[k])
 
+    def part_of_day(k: str) -> bool:
+        """Days of the week are values of any column of small numbers: the counts say which it is."""
+        alike = tame(names[k]) == tame(matched[k]) or not frame[k].dtype.is_integer()
+        return not alike and _grouped(shape, k, matched[k])
+
     for k in names:
         if k in count_like or (names[k] in declared.measures and k not in text):
             continue  # a declaration cannot make a measure of a label
         if k in matched and (k in text or names[k] in declared.dimensions):
-            use(k)
+            if not part_of_day(k):
+                use(k)
         elif k not in matched and k in text:
             _grouped(shape, k)
     others = shape.others = [
         k for k in text if k not in shape.dims and frame[k].n_unique() <= max(50, frame.height // 2)
     ]
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
+    _subtotals(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
     found = len(shape.dims)
     for k in names:
         # Birth years and the like: a number is a group only when the rows need it to be told apart.
@@ -332,7 +328,7 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
         settled = k in shape.dims or k in shape.confirmed or k in count_like or k in text
         if settled or names[k] in declared.measures:
             continue
-        if not _unique(frame, [*shape.dims, *others]):
+        if not _unique(frame, [*shape.dims, *others]) and not part_of_day(k):
             use(k)
     if len(shape.dims) > found:
         _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
@@ -345,17 +341,37 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     return shape
 
 
-def _grouped(shape: Shape, k: str) -> None:
-    """Make a dimension of a column that groups a raw one by bands, years, first digits."""
+def _grouped(shape: Shape, k: str, other_than: str = "") -> bool:
+    """Make a dimension of a column that groups a raw one by bands, years, first digits; whether it does."""
     if shape.frame[k].n_unique() > MOST_LABELS:
-        return
+        return False
     values = shape.texts[k]
+    # Margins of the other columns would count everyone twice.
+    free = [
+        margins(shape.texts[o]).fill_null(False) for o in shape.names if o != k and o in shape.texts.columns
+    ]
+    inner = ~pl.DataFrame(free).max_horizontal() if free else None
     stated = [shape.numbers(other) for other in shape.names if shape.frame[other].dtype.is_numeric()]
+    if inner is not None:
+        stated = [pl.select(pl.when(inner).then(one)).to_series() for one in stated]
     labels = [str(label) for label in values.unique(maintain_order=True).drop_nulls()]
-    found = group(shape.index, shape.names[k], labels, stated, values)
-    if found is not None:
-        shape.raw_of[k], shape.dims[k] = found.raw, numbers_sql(shape.index, found)
-        shape.codes[k], shape.spelling[k] = found.codes(values), found.bits
+    found = group(shape.index, shape.names[k], labels, stated, values, _shown(shape))
+    if found is None or found.raw == other_than:
+        return False
+    shape.raw_of[k], shape.dims[k] = found.raw, numbers_sql(shape.index, found)
+    shape.codes[k], shape.spelling[k] = found.codes(values), found.bits
+    return True
+
+
+def _shown(shape: Shape) -> np.ndarray | None:
+    """The raw rows with the values that the dimensions known so far show; None where that is all."""
+    result: np.ndarray | None = None
+    for k, raw in shape.raw_of.items():
+        asked = np.unique(shape.codes[k])
+        if shape.dims[k] == shape.index.code(raw) and len(asked[asked >= 0]) < shape.index.cardinality[raw]:
+            inside = np.isin(shape.index.coded(raw).codes, asked[asked >= 0])
+            result = inside if result is None else result & inside
+    return result
 
 
 def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: Declared) -> None:
@@ -372,9 +388,31 @@ def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: 
         k
         for k in numbers
         if k in shape.confirmed
-        or names[k] in declared.counts
+        or (names[k] in declared.counts and not running(shape.numbers(k), shape.n))
         or (COUNT_NAME.fullmatch(names[k]) and names[k] not in declared.measures and whole(shape.numbers(k)))
     ]
+
+
+def _subtotals(shape: Shape, numbers: list[str], names: dict[str, str], declared: Declared) -> None:
+    """Take margins for those of the labels shown where that, and not the total of all, is what they state."""
+    free = {k: shape.wild(k) for k in shape.dims}
+    some = frozenset(
+        k
+        for k, wild in free.items()
+        if bool(wild.any())
+        and len(np.unique(shape.codes[k])) <= MOST_LABELS
+        and shape.frame[k].dtype == pl.String
+    )
+    rows = pl.DataFrame(list(free.values())).max_horizontal() if some else None
+    if rows is None or not numbers:
+        return
+    for within in (frozenset(), *(frozenset({k}) for k in some), some):
+        shape.within = within
+        _recount(shape, numbers, names, declared)
+        if any(_agrees(shape.numbers(k).filter(rows), shape.n.filter(rows)) == 1.0 for k in numbers):
+            return
+    shape.within = frozenset()
+    _recount(shape, numbers, names, declared)
 
 
 def whole(values: pl.Series) -> bool:

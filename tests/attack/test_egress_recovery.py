@@ -15,6 +15,7 @@ from sandbox.egress.recovery import TooLarge, recover
 
 THRESHOLD = 10
 SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+CHECKED = settings(SETTINGS, max_examples=12)  # a whole check each, and three ways to publish
 
 
 def solver_range(sums, totals, target):
@@ -132,7 +133,7 @@ def test_small_cells_leave_suppressed_and_not_to_be_worked_out_or_not_at_all(way
     verdicts = []
 
     @given(published())
-    @SETTINGS
+    @CHECKED
     def against_the_solver(table):
         counts, hidden = table
         report = judged(counts, hidden, tmp_path_factory.mktemp("r") / "r", policy, **options)

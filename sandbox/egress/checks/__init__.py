@@ -23,6 +23,8 @@ from sandbox.egress.checks import (
     models,
     models_attack,
     models_rows,
+    names,
+    omitted,
     opaque,
     overlap,
     passages,
@@ -68,5 +70,7 @@ CHECKS: tuple[Check, ...] = (
     tokens.CHECK,
     tokens_ciphers.CHECK,
     labels.CHECK,
+    omitted.CHECK,
+    names.CHECK,
     unexplained.CHECK,
 )

@@ -1,10 +1,10 @@
 """What stands in the cells of an aggregate without being a dimension, a count or a measure (check 0).
 
 One such cell is enough: a mark of one's own, a remark, a code, a key, a name. ``unexplained`` measures how
-much free space there is; here the positive model is applied to each cell. A label passes when it is a value of the
-raw data that enough entities share, a margin, a band, a period, a mark of suppression, the name of a column,
-or a word of statistics. What is left over is for people to read. So is a group of one's own beside a count:
-nobody can recount it, and two that differ by one person look like any others.
+much free space there is; here the positive model is applied to each cell. A label passes when it is a value
+of the raw data that enough entities share, a margin, a band, a period, a mark of suppression, the name of a
+column, or a word of statistics. What is left over is for people to read. So is a group of one's own beside a
+count: nobody can recount it, and two that differ by one person look like any others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sandbox.egress.facts import unexplained_digits
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import Shape, as_numbers, margins, recognise
+from sandbox.egress.shape import Shape, as_numbers, recognise
+from sandbox.egress.shape_columns import margins
 
 # Words that tables of statistics are written with: what a number is, not whom it counts.
 _STATISTICS = """

@@ -12,6 +12,7 @@ from sandbox.desensitize.measures import RELEASES, Measures, measure, risk
 from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context, Declared
+from sandbox.egress.facts_models import fitted
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
@@ -130,6 +131,8 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
     for table in [*document.tables, *document.views]:
         if table.data.height < (_VIEW if table in document.views else 2):
             continue
+        if any(fitted(context, index, table) for index in context.indexes):
+            continue  # coefficients and correlations, fitted again from the raw data
         shapes = [recognise(context, document, table, index) for index in context.indexes]
         if any(shape.aggregate and (shape.dims or shape.confirmed) for shape in shapes):
             continue

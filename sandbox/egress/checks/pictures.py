@@ -31,7 +31,7 @@ _SCALES = (2.0, 1.0, 0.5, 0.25)
 
 
 def module_squares(pixels: Image.Image) -> int:
-    """The most squares of ``_SIDE`` pixels within three by three, over four scales, that look like modules."""
+    """The most squares of ``_SIDE`` pixels within three by three, over four scales, like modules."""
     most = 0
     for scale in _SCALES:
         size = (int(pixels.width * scale) // _SIDE * _SIDE, int(pixels.height * scale) // _SIDE * _SIDE)

@@ -39,6 +39,7 @@ def _recomputed(document: Document, context: Context, table: Table, told: Told) 
     threshold = context.min_cell(told.raw)
     between = told.support["between"] if told.support.width else pl.Series([], dtype=pl.Int64)
     yield from _few(document, table, between, threshold, "difference")
+    yield from _dominated(document, context, table, told)
     for number in range(told.support.width // 2):
         sides = [("part", told.support[f"s{number}"])]
         if number in told.counted:
@@ -49,6 +50,19 @@ def _recomputed(document: Document, context: Context, table: Table, told: Told) 
             if number in told.counted and bool(none.any()):
                 evidence = {"count": int(none.sum()), "rows": [int(i) + 1 for i in none.arg_true().head(10)]}
                 yield finding("ZERO_CELL", document.shown, table.part, evidence)
+
+
+def _dominated(document: Document, context: Context, table: Table, told: Told) -> Iterable[Finding]:
+    """Of a sum that is scaled, shifted or of a part, nobody sees by its numbers whose it is."""
+    if told.dominated:
+        evidence = {
+            "count": len(told.dominated),
+            "rows": list(told.dominated[:10]),
+            "n": context.number("egress.dominance_n"),
+            "k": context.number("egress.dominance_k"),
+            "p": context.number("egress.p_percent"),
+        }
+        yield finding("DOMINANCE", document.shown, table.part, evidence)
 
 
 def _few(

@@ -81,7 +81,10 @@ def _members(part: _Part, dims: list[str], cells: pl.DataFrame) -> np.ndarray:
     inside = np.ones((part.shape.frame.height, cells.height), dtype=bool)
     for k, sql in part.shape.dims.items():
         values = cells[f"d{dims.index(sql)}"].to_numpy()
-        inside &= (part.shape.codes[k][:, None] == values) | part.shape.wild(k).to_numpy()[:, None]
+        all_of = np.ones(len(values), dtype=bool)
+        if k in part.shape.within:
+            all_of = np.isin(values, part.shape.codes[k][part.shape.codes[k] >= 0])
+        inside &= (part.shape.codes[k][:, None] == values) | (part.shape.wild(k).to_numpy()[:, None] & all_of)
     return inside
 
 

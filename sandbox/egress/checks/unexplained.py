@@ -16,8 +16,9 @@ from sandbox.egress.bands import MARGIN
 from sandbox.egress.capacity import text_bits
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
-from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
+from sandbox.egress.facts import counts, facts, unexplained_digits
 from sandbox.egress.facts_derived import Derived
+from sandbox.egress.facts_models import fitted, told_digits
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.layout import running_text
@@ -89,26 +90,52 @@ def _prose(document: Document) -> str:
     return "\n".join(p.text for p in running_text(document))
 
 
+def _plain(context: Context) -> list[float]:
+    """What a log may say of the raw data: rows, columns, entities, and the threshold."""
+    found = [float(context.min_cell(index.name)) for index in context.indexes]
+    for index in context.indexes:
+        found += [float(index.rows_total), float(len(index.columns)), float(index.entities_total)]
+    return found
+
+
+def _model(context: Context, table: Table) -> tuple[int, tuple[float, ...]] | None:
+    """(digits that a table of fitted statistics has beyond them, numbers that a note may say of the fit)."""
+    none = np.zeros((table.data.height, 0))
+    for index in context.indexes:
+        found = fitted(context, index, table)
+        if found is not None:
+            rest = [table.data[c] for c in table.columns if c not in found.columns]
+            return sum(unexplained_digits(values, none, none) for values in rest), found.numbers
+    return None
+
+
 def run(_: Document, context: Context) -> Iterable[Finding]:
     """One finding a document, when the set as a whole leaves more unexplained than it may."""
-    found: list[tuple[Document, int, int, int]] = []
+    found: list[tuple[Document, int, int, str]] = []
+    known = _plain(context)
     for document in context.documents:
         digits = labels = 0
         for table in document.tables:
             told = context.recomputed.get(id(table))
             if not table.data.height or (told is not None and not told.why):
                 continue
+            model = _model(context, table)
+            if model is not None:
+                digits += model[0]
+                known += model[1]
+                continue
             shapes = _columns(document, context, table)
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)
             digits += _numbers(context, shapes, threshold)
             labels = max(labels, _labels(shapes))
-        text = _prose(document)
-        found.append((document, digits + prose_digits(text), labels, len(text)))
+        found.append((document, digits, labels, _prose(document)))
+    told_in = told_digits([text for *_, text in found], known)
+    digits_of = [one[1] + more for one, more in zip(found, told_in, strict=True)]
     least = context.number("egress.min_cell")
-    total = sum(digits for _, digits, _, _ in found)
-    for document, digits, labels, text_length in found:
-        if (digits and total >= _DIGITS) or labels >= least or text_length > _PROSE:
-            evidence = {"digits": digits, "labels": labels, "characters": text_length}
+    total = sum(digits_of)
+    for (document, _digits, labels, text), beyond in zip(found, digits_of, strict=True):
+        if (beyond and total >= _DIGITS) or labels >= least or len(text) > _PROSE:
+            evidence = {"digits": beyond, "labels": labels, "characters": len(text)}
             yield finding("UNEXPLAINED", document.shown, "", evidence)
 
 

@@ -14,7 +14,7 @@ from sandbox.egress.forms import Document
 from sandbox.egress.ledger.books import Book, epoch
 from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import RawIndex
-from sandbox.egress.shape import Shape, best
+from sandbox.egress.shape import Shape, best, subtotal
 
 _HASH = 8  # bytes
 _PATTERNS = 64  # margins of one table: all, or one of its dimensions, …
@@ -144,7 +144,8 @@ def _sets(
         engine.register("ledger_cells", asked.select("i", *bound))
         lead = ", ".join(f"{shape.dims[k]} AS {k}" for k in bound)
         found = engine.frame(
-            f"SELECT DISTINCT a.i, r.e FROM (SELECT {lead}{', ' if lead else ''}r.e FROM {index.table} r) r "
+            f"SELECT DISTINCT a.i, r.e FROM (SELECT {lead}{', ' if lead else ''}r.e FROM {index.table} r"
+            + f"{subtotal(shape, [k for k in kept if k not in bound])}) r "
             + (f"JOIN ledger_cells a USING ({', '.join(bound)}) " if bound else "CROSS JOIN ledger_cells a ")
             + "WHERE r.e IS NOT NULL"
         )
@@ -164,10 +165,12 @@ def _dims(
     found: list[list[tuple[str, int]]] = [[] for _ in rows]
     for k in sorted(kept, key=lambda k: shape.raw_of[k]):
         raw, texts, wild = shape.raw_of[k], shape.texts[k].to_list(), shape.wild(k).to_list()
+        shown = "|".join(sorted({str(t) for t, free in zip(texts, wild, strict=True) if not free}))
         known: dict[str, int] = {}
         for cell, row in zip(found, rows.tolist(), strict=True):
-            if not wild[row]:
+            if not wild[row] or k in shape.within:
                 text = "" if texts[row] is None else str(texts[row])
+                text = shown if wild[row] else text
                 if text not in known:
                     known[text] = digest(key, raw, text)
                 cell.append((raw, known[text]))

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from lxml import etree
-from PIL import Image
+from PIL import Image, ImageColor
 
 from sandbox.egress.clean import clean_text
 from sandbox.egress.forms import Budget, Document, Piece, Unreadable
@@ -83,6 +83,8 @@ _STEPS = re.compile(r"([A-Za-z])|(" + _NUMBER.pattern + r")|[\s,]+")
 _ARGUMENTS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2, "A": 7, "Z": 0}
 _HEX = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 _RGB = re.compile(r"rgba?\(\s*(\d{1,3})\s*,\s*(\d{1,3})\s*,\s*(\d{1,3})\s*(?:,\s*([0-9.]+)\s*)?\)")
+# Named colours of CSS, and the words that may stand for one
+_NAMED = frozenset({*ImageColor.colormap, "none", "currentcolor", "transparent", "inherit"})
 _IMAGE = re.compile(r"data:image/(?:png|jpe?g);base64,([A-Za-z0-9+/=\s]+)", re.IGNORECASE)
 _MARKS = {
     "circle": ("cx", "cy", "r"),
@@ -116,7 +118,8 @@ def colour(text: str) -> str | None:
         if match.group(4) is not None and float(match.group(4).strip(".") or 0) == 0:
             return "none"
     else:
-        return plain.lower() if re.fullmatch(r"[A-Za-z]{3,20}", plain) else None
+        # any other word would be text that a person sees nowhere and no check reads
+        return plain.lower() if plain.lower() in _NAMED else None
     return "#" + "".join(f"{round(level / 17):x}" for level in levels)
 
 

@@ -1,0 +1,110 @@
+"""Cells that an aggregate leaves out though enough entities stand in them: a bit each, and nobody's number.
+
+What is left out must follow a rule that the raw data confirms: fewer entities than in every cell that is
+shown, a whole value of a dimension, the rest after the first rows, or the complement that margins need. A
+statement that was recomputed leaves out what its text says; that is for its readers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import polars as pl
+
+from sandbox.egress.checks.base import Check
+from sandbox.egress.context import Context
+from sandbox.egress.findings import Finding
+from sandbox.egress.forms import Document, Table
+from sandbox.egress.messages import finding
+from sandbox.egress.shape import Shape, best
+
+_FEW = 3  # cells left out for no reason from which it is no oversight
+_COMPLEMENT = 2  # cells that margins need to be left out with each small one, at most
+_MOST_ROWS = 20_000  # of an aggregate that people read
+
+
+def _cells(shape: Shape) -> pl.DataFrame | None:
+    """Every cell of the raw data over the values shown: its codes, entities, rows; None: too few."""
+    keys = list(shape.dims)
+    inside = ~pl.DataFrame({k: shape.wild(k) for k in keys}).select(pl.any_horizontal(pl.all())).to_series()
+    shown = pl.DataFrame({k: shape.codes[k] for k in keys}).filter(inside)
+    shown = shown.filter(pl.all_horizontal(pl.all() >= 0)).unique()
+    if shown.height < _FEW:
+        return None
+    lists = [", ".join(map(str, shown[k].unique())) for k in keys]
+    where = " AND ".join(f"{shape.dims[k]} IN ({some})" for k, some in zip(keys, lists, strict=True))
+    lead = ", ".join(f"{shape.dims[k]} AS {k}" for k in keys)
+    index = shape.index
+    found = index.engine.frame(
+        f"SELECT {lead}, {index.entity_count} AS n, count(*) AS m "
+        f"FROM {index.table} r WHERE {where} GROUP BY ALL"
+    ).with_columns(pl.col(k).cast(shown[k].dtype) for k in keys)
+    return found.join(shown.with_columns(pl.lit(True).alias("shown")), on=keys, how="left").with_columns(
+        pl.col("shown").fill_null(False)
+    )
+
+
+def _unruly(cells: pl.DataFrame, margin: bool, least: float) -> int:
+    """How many cells are not ``shown`` for no reason of size."""
+    shown, hidden = cells.filter("shown"), cells.filter(~pl.col("shown"))
+    n, m = shown["n"].min(), shown["m"].min()
+    large = hidden.filter((pl.col("n") >= max(n, least)) & (pl.col("m") >= m))  # type: ignore[type-var]
+    small = hidden.height - large.height
+    allowed = _COMPLEMENT * small if margin else 0
+    return large.height if large.height >= max(_FEW, allowed + 1) else 0
+
+
+def _between(shape: Shape, cells: pl.DataFrame) -> pl.DataFrame:
+    """``cells`` between the first and the last that are shown, as the rows would be sorted."""
+    keys = list(shape.dims)
+    for k in keys:
+        names = pl.DataFrame({k: shape.codes[k], f"t{k}": shape.frame[k].cast(pl.String)}).unique(k)
+        cells = cells.join(names, on=k, how="left")
+    sorted_ = cells.sort([f"t{k}" for k in keys], nulls_last=False)
+    at = sorted_["shown"].arg_true()
+    return sorted_.slice(int(at[0]), int(at[-1]) - int(at[0]) + 1)
+
+
+def _gaps(shape: Shape, least: float, margin: bool) -> int:
+    """Numbers missing in rows whose cell is no smaller than those of other rows; the worst column."""
+    worst = 0
+    for k in shape.names:
+        values = shape.numbers(k)
+        empty = values.is_null()
+        if k in shape.dims or not bool(empty.any()) or 2 * int(empty.sum()) > len(values):
+            continue
+        rows = {f"c{d}": shape.codes[d] for d in shape.dims}
+        cells = pl.DataFrame({**rows, "n": shape.n, "m": shape.rows_n, "shown": ~empty}).drop_nulls()
+        # the first period has no growth: a whole value of a dimension without the number
+        for d in shape.dims:
+            whole = cells.group_by(f"c{d}").agg(pl.col("shown").any().alias("some"))
+            cells = cells.join(whole.filter("some").select(f"c{d}"), on=f"c{d}", how="semi")
+        if bool(cells["shown"].any()):
+            worst = max(worst, _unruly(cells, margin, least))
+    return worst
+
+
+def run(document: Document, context: Context) -> Iterable[Finding]:
+    """A hold a table."""
+    for table in document.tables:
+        told = context.recomputed.get(id(table))
+        ours = told is not None and not told.why and context.script is not None
+        if ours or not 0 < table.data.height <= _MOST_ROWS:
+            continue
+        count = _left_out(document, context, table)
+        if count:
+            yield finding("OMITTED", document.shown, table.part, {"count": count, "rows": table.data.height})
+
+
+def _left_out(document: Document, context: Context, table: Table) -> int:
+    shape = best(context, document, table)
+    if shape is None or not shape.dims or not shape.aggregate or not shape.confirmed:
+        return 0
+    margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height != table.data.height
+    least = context.min_cell(shape.index.name)
+    cells = None if shape.others else _cells(shape)
+    rows = _unruly(_between(shape, cells), margin, least) if cells is not None else 0
+    return max(rows, _gaps(shape, least, margin))
+
+
+CHECK = Check(("OMITTED",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True)
