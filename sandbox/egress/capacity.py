@@ -16,7 +16,7 @@ from typing import Any
 import polars as pl
 
 from sandbox.egress.context import Context
-from sandbox.egress.facts import written
+from sandbox.egress.digits import spelled
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.layout import running_text
 from sandbox.egress.shape import as_numbers
@@ -30,6 +30,7 @@ _PIXEL = 18.0  # three channels of eight bits, of which the canonical form fills
 # Forms that say more than is measured here: wiring, sizes, scalars and names of models, scales and marks of
 # charts. They count with every bit that is written, and so does any file with a drawing (its coordinates).
 _WHOLE = frozenset({"onnx", "skops", "safetensors", "chart"})
+_ARRANGED = frozenset({"csv", "parquet", "arrow", "xlsx", "json", "jsonl"})  # whose columns we put in order
 
 
 def text_bits(values: Iterable[str]) -> float:
@@ -50,7 +51,7 @@ def number_bits(values: pl.Series) -> float:
     if not len(known):
         return missing
     largest = float(known.abs().max())  # type: ignore[arg-type]
-    step = min(2 * written(one)[1] for one in known.unique().to_list())
+    step = 2 * float(spelled(known.unique().to_numpy())[1].min())
     each = min(_DOUBLE, math.log2(largest / step + 1)) if largest else 0.0
     signs = 1.0 if float(known.min()) < 0 else 0.0  # type: ignore[arg-type]
     return len(known) * (each + signs) + missing
@@ -83,9 +84,9 @@ def table_bits(table: Table) -> float:
     return bits
 
 
-def order_bits(rows: int) -> float:
-    """Bits in the order of rows, where their order was declared: log2 of the permutations."""
-    return math.lgamma(rows + 1) / math.log(2)
+def order_bits(many: int) -> float:
+    """Bits in the order of so many rows or columns, where it is not ours: log2 of the permutations."""
+    return math.lgamma(many + 1) / math.log(2)
 
 
 def document_bits(context: Context, document: Document) -> float:
@@ -97,6 +98,7 @@ def document_bits(context: Context, document: Document) -> float:
         told = context.recomputed.get(id(table))
         bits += told.bits if told is not None and not told.why else table_bits(table)
         bits += order_bits(table.data.height) if ordered else 0.0
+        bits += order_bits(table.data.width) if document.form not in _ARRANGED else 0.0
     bits += text_bits(piece.text for piece in running_text(document))
     bits += sum(_PIXEL * picture.pixels.width * picture.pixels.height for picture in document.pictures)
     bits += sum(8.0 * array.values.nbytes for array in document.arrays)

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from sandbox.egress.columns import encode
+from sandbox.egress.digits import spelled
+from sandbox.egress.digits import written as written
 from sandbox.egress.rawdata import RawIndex, numeric
 from sandbox.egress.shape import Shape, recount
 
@@ -35,6 +39,8 @@ AGGREGATES = (
 SCALES = (1.0, 100.0, 1000.0, 1e-4)  # shares as per cent and per mille, sums in units of ten thousand
 _COLUMN = 3  # rows from which a fact that holds in all of them is no chance
 _GLANCE = 16  # rows looked at before all
+_BASES = (10, 5)  # to which offices round counts
+_RECOUNTS = 2  # facts that come first: entities, and rows
 RELATIVE = 1e-11  # what two orders of summation may differ by
 
 
@@ -110,20 +116,6 @@ def facts(shape: Shape, rows: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     return plain, many
 
 
-def written(value: float) -> tuple[int, float]:
-    """(significant digits, half a unit of the last one) of a number as it is written."""
-    text = format(abs(value), ".17g") if abs(value) >= 1e16 else repr(abs(value))
-    mantissa, _, power = text.partition("e")
-    exponent = int(power or 0)
-    whole, _, fraction = mantissa.partition(".")
-    fraction = fraction.rstrip("0")
-    digits = (whole + fraction).lstrip("0")
-    if fraction:
-        return len(digits), 0.5 * 10.0 ** (exponent - len(fraction))
-    trimmed = digits.rstrip("0")
-    return max(1, len(trimmed)), 0.5 * 10.0 ** (exponent + len(digits) - len(trimmed))
-
-
 def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np.ndarray) -> int | None:
     """The first column of ``matrix`` that, times ``scale``, is ``numbers`` in every row, and never two of
     them for one fact: a half is within rounding of both nought and one."""
@@ -132,34 +124,66 @@ def _throughout(matrix: np.ndarray, scale: float, numbers: np.ndarray, limit: np
         with np.errstate(invalid="ignore"):
             gap = np.abs(matrix[:end, candidates] * scale - numbers[:end, None])
             candidates = candidates[(gap <= limit[:end, None]).all(axis=0)]
-    distinct = len(np.unique(numbers))
+    distinct = len(np.unique(numbers)) if len(candidates) else 0
     return next((int(c) for c in candidates if len(np.unique(matrix[:, c])) >= distinct), None)
 
 
-def _known(values: pl.Series) -> tuple[list[int], np.ndarray, list[tuple[int, float]], np.ndarray]:
-    """(rows with a number, the numbers, how each is written, how far a fact may be from each)."""
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """The cells of a column with a number: their ``rows``, the ``numbers``, the ``digits`` each is written
+    with, and the ``limit``: how far a fact may be from each."""
+
+    rows: np.ndarray
+    numbers: np.ndarray
+    digits: np.ndarray
+    limit: np.ndarray
+
+    def of(self, matrix: np.ndarray) -> np.ndarray:
+        """The same rows of a matrix."""
+        return matrix if len(self.rows) == len(matrix) else matrix[self.rows]
+
+
+def _known(values: pl.Series) -> _Known:
     every = values.cast(pl.Float64).fill_null(np.nan).to_numpy()
     rows = np.flatnonzero(np.isfinite(every))
-    numbers = every[rows]
-    distinct, place = np.unique(numbers, return_inverse=True)  # a number is spelled once, however often
-    spelled = [written(float(value)) for value in distinct]
-    precision = [spelled[i] for i in place]
-    limit = 1.001 * np.array([half for _, half in precision]) + np.abs(numbers) * RELATIVE
-    return rows.tolist(), numbers, precision, limit
+    column = encode(pl.Series(every[rows]))  # a number is spelled once, however often it stands there
+    numbers = column.values.to_numpy()
+    digits, halves = spelled(numbers)
+    limit = 1.001 * halves + np.abs(numbers) * RELATIVE
+    return _Known(rows, every[rows], digits[column.codes], limit[column.codes])
 
 
 def fact_of(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> tuple[np.ndarray, int, float] | None:
     """The one fact that a column is throughout: its matrix, its place in it, and the scale. In few rows only
     a plain fact is none by chance."""
-    at, numbers, _, limit = _known(values)
-    if not at:
+    return _fact_of(_known(values), plain, many)
+
+
+def _fact_of(known: _Known, plain: np.ndarray, many: np.ndarray) -> tuple[np.ndarray, int, float] | None:
+    if not len(known.rows):
         return None
-    for matrix in (plain, many) if len(at) >= _COLUMN else (plain,):
-        for scale in SCALES if len(at) >= _COLUMN else SCALES[:1]:
-            column = _throughout(matrix[at], scale, numbers, limit)
+    enough = len(known.rows) >= _COLUMN
+    for matrix in (plain, many) if enough else (plain,):
+        here = known.of(matrix)
+        for scale in SCALES if enough and here.shape[1] else SCALES[:1]:
+            column = _throughout(here, scale, known.numbers, known.limit)
             if column is not None:
                 return matrix, column, scale
     return None
+
+
+def rounded(values: pl.Series, known: np.ndarray) -> bool:
+    """Whether ``values`` are one of the recounts ``known`` to the nearest five or ten in every row."""
+    return _rounded(_known(values), known)
+
+
+def _rounded(cells: _Known, known: np.ndarray) -> bool:
+    if len(cells.rows) < _COLUMN:
+        return False
+    base = next((b for b in _BASES if not (cells.numbers % b).any()), 0)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(cells.of(known) - cells.numbers[:, None]) <= base / 2
+    return bool(base and near.all(axis=0).any())
 
 
 def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -> int:
@@ -168,12 +192,14 @@ def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -
     A column is explained by one fact throughout; failing that, each cell by a plain one, for tables that
     put unlike things below each other.
     """
-    at, numbers, precision, limit = _known(values)
-    if not at or fact_of(values, plain, many) is not None:
+    known = _known(values)
+    if not len(known.rows) or _fact_of(known, plain, many) is not None:
+        return 0
+    if _rounded(known, plain[:, :_RECOUNTS]):
         return 0
     with np.errstate(invalid="ignore"):
-        near = np.abs(plain[at] - numbers[:, None]) <= limit[:, None]
-    return sum(digits for (digits, _), fits in zip(precision, near.any(axis=1), strict=True) if not fits)
+        near = np.abs(known.of(plain) - known.numbers[:, None]) <= known.limit[:, None]
+    return int(known.digits[~near.any(axis=1)].sum())
 
 
 _HAN_RUN = re.compile("[零〇一二三四五六七八九壹贰叁肆伍陆柒捌玖]{3,}")

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.bands import MARGIN, Bands, bands, tame
+from sandbox.egress.columns import encode
 from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, numeric
 from sandbox.egress.recompute_run import add_numbers
 
@@ -56,7 +57,9 @@ class Group:
     def codes(self, values: pl.Series) -> np.ndarray:
         """The numbers of an output's cells."""
         place = {label: number for number, label in enumerate(self.labels)}
-        return np.array([NULL if v is None else place.get(str(v), UNKNOWN) for v in values], dtype=np.int64)
+        column = encode(values.cast(pl.String))
+        known = np.array([place.get(str(v), UNKNOWN) for v in column.values], dtype=np.int64)
+        return column.spread(known, NULL)
 
 
 def _hidden(index: RawIndex) -> set[str]:
@@ -269,21 +272,16 @@ def _sizes(index: RawIndex, one: Group, shown: np.ndarray | None) -> tuple[np.nd
         known = (numbers >= 0) & (entities >= 0)
         pairs = np.unique(entities[known].astype(np.int64) * many + numbers[known])
         return by_rows, np.bincount(pairs % many, minlength=many).astype(np.float64)
-    rows, placed = _rows_of(index, one.raw), one.numbers >= 0
+    placed = one.numbers >= 0
+    rows, paired = index.times(one.raw)
     by_rows = np.bincount(one.numbers[placed], weights=rows[placed], minlength=many)
     entities, codes = index.pairs(one.raw)
-    numbers = one.numbers[codes]
-    known = numbers >= 0
-    numbers, entities = numbers[known], entities[known]
     if len(codes) > index.entities_total and len(codes) <= _MOST_PAIRS:  # several values an entity
-        numbers = np.unique(entities * many + numbers) % many
-    return by_rows, np.bincount(numbers, minlength=many).astype(np.float64)
-
-
-def _rows_of(index: RawIndex, raw: str) -> np.ndarray:
-    codes = index.coded(raw).codes
-    counts = np.bincount(codes[codes >= 0], minlength=len(index.coded(raw).values))
-    return counts.astype(np.float64)
+        numbers = one.numbers[codes]
+        known = numbers >= 0
+        numbers = np.unique(entities[known] * many + numbers[known]) % many
+        return by_rows, np.bincount(numbers, minlength=many).astype(np.float64)
+    return by_rows, np.bincount(one.numbers[placed], weights=paired[placed], minlength=many)
 
 
 def numbers_sql(index: RawIndex, one: Group) -> str:

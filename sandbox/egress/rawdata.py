@@ -18,6 +18,7 @@ import polars as pl
 from sandbox.core.errors import fail
 from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.clean import key
+from sandbox.egress.columns import encode, renumbered
 from sandbox.egress.forms import Budget, Document, Unreadable
 from sandbox.egress.lexicon import Lexicon, Phrases, hashes
 from sandbox.egress.readers.csv import read as read_csv
@@ -28,6 +29,9 @@ _CUTS = ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (6, 0), (6, 1), (0, 3), (0, 4))
 NULL, UNKNOWN = -1, -2  # codes: no value; a value that is none of the raw column's
 SHORT_PART = 9  # characters; a shorter part is equal by chance
 
+# Types that are the same in DuckDB, polars and Arrow, so that their distinct values can be made text alone.
+_PLAIN = ("VARCHAR", "BOOLEAN", "DATE", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "FLOAT", "DOUBLE")
+PLAIN = (pl.String, pl.Boolean, pl.Date, pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.Float32, pl.Float64)
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "U")
 
 
@@ -54,6 +58,16 @@ def norm(column: str, kind: str) -> str:
     if kind.upper().startswith("TIMESTAMP"):
         return f"regexp_replace(CAST({column} AS VARCHAR), ' 00:00:00.*$', '')"
     return f"CAST({column} AS VARCHAR)"
+
+
+def texts_of(engine: Engine, frame: pl.DataFrame) -> pl.DataFrame:
+    """All cells of ``frame`` as text that is equal wherever the value is."""
+    if not frame.width:
+        return frame
+    engine.register("out_cells", frame)
+    kinds = {str(row[0]): str(row[1]) for row in engine.rows("DESCRIBE out_cells")}
+    listed = ", ".join(f"CAST({norm(quote(c), kinds[c])} AS VARCHAR) AS {quote(c)}" for c in frame.columns)
+    return engine.frame(f"SELECT {listed} FROM out_cells").cast(pl.String)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +123,7 @@ class RawIndex:
         self._numbers: dict[str, np.ndarray] = {}
         self._rows_of: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._times: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._open()
         described = engine.rows(f"DESCRIBE {self.view}")
         self.kinds = {str(row[0]): str(row[1]) for row in described if not str(row[0]).startswith("__row")}
@@ -138,18 +153,13 @@ class RawIndex:
     def coded(self, column: str) -> Coded:
         """A column as numbers of its distinct values; computed once."""
         if column not in self._coded:
-            rows = self.engine.frame(
-                f"SELECT {norm(quote(column), self.kinds[column])} AS v FROM {self.view}"
-            )
-            values = rows["v"].cast(pl.String)
-            distinct = values.drop_nulls().unique(maintain_order=True)
-            numbered = pl.DataFrame({"v": distinct}).with_row_index("c")
-            codes = rows.select(pl.col("v").cast(pl.String)).join(
-                numbered, on="v", how="left", maintain_order="left"
-            )["c"]
-            self._coded[column] = Coded(
-                distinct, codes.cast(pl.Int64).fill_null(NULL).to_numpy(), Lexicon(distinct)
-            )
+            kind = self.kinds[column]
+            plain = kind in _PLAIN  # its distinct values are made text, not all of them
+            asked = quote(column) if plain else norm(quote(column), kind)
+            found = encode(self.engine.frame(f"SELECT {asked} AS v FROM {self.view}")["v"])
+            if plain:
+                found = renumbered(found, texts_of(self.engine, found.values.to_frame("v"))["v"])
+            self._coded[column] = Coded(found.values, found.codes.astype(np.int64), Lexicon(found.values))
         return self._coded[column]
 
     @cached_property
@@ -209,9 +219,22 @@ class RawIndex:
             entities, codes = self.entities, self.coded(column).codes
             known = (entities >= 0) & (codes >= 0)
             many = max(1, len(self.coded(column).values))
-            both = np.unique(entities[known].astype(np.int64) * many + codes[known])
-            self._pairs[column] = (both // many, both % many)
+            if self.entities_total == self.rows_total:  # a row each: every pair occurs once
+                order = np.argsort(entities[known], kind="stable")
+                self._pairs[column] = (entities[known][order], codes[known][order])
+            else:
+                both = np.unique(entities[known].astype(np.int64) * many + codes[known])
+                self._pairs[column] = (both // many, both % many)
         return self._pairs[column]
+
+    def times(self, column: str) -> tuple[np.ndarray, np.ndarray]:
+        """(rows, entities) that carry each value of a column, in the order of its codes; computed once."""
+        if column not in self._times:
+            codes, many = self.coded(column).codes, len(self.coded(column).values)
+            both = (codes[codes >= 0], self.pairs(column)[1])
+            rows, entities = (np.bincount(of, minlength=many).astype(np.float64) for of in both)
+            self._times[column] = (rows, entities)
+        return self._times[column]
 
     def rows_of(self, column: str) -> tuple[np.ndarray, np.ndarray]:
         """(rows in the order of the column's codes, where each code begins, with the end of the last)."""

@@ -14,10 +14,12 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.bands import MARGIN, bands, tame
+from sandbox.egress.columns import Column, encode, renumbered
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.model_groups import MOST_LABELS, PERIOD, group, numbers_sql
-from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, norm, quote
+from sandbox.egress.rawdata import NULL, PLAIN, UNKNOWN, RawIndex
+from sandbox.egress.rawdata import texts_of as normalised
 from sandbox.egress.shape_columns import assign, contained, running
 from sandbox.egress.shape_columns import margins as margins
 
@@ -28,6 +30,22 @@ COUNT_NAME = re.compile(
     re.IGNORECASE,
 )
 _MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
+
+
+@dataclass(eq=False)
+class Texts:
+    """The cells of an output, normalised like raw values, a column at a time: by name a series, in
+    ``coded`` as distinct values and their numbers."""
+
+    coded: dict[str, Column]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns there are."""
+        return list(self.coded)
+
+    def __getitem__(self, name: str) -> pl.Series:
+        return self.coded[name].rows(self.coded[name].values).rename(name)
 
 
 @dataclass(eq=False)
@@ -42,9 +60,11 @@ class Shape:
     index: RawIndex
     frame: pl.DataFrame
     names: dict[str, str]
-    texts: pl.DataFrame
+    texts: pl.DataFrame | Texts
     codes: dict[str, np.ndarray] = field(default_factory=dict)
     _wild: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
+    _columns: dict[str, Column] = field(default_factory=dict)
+    _numbers: dict[str, pl.Series] = field(default_factory=dict)
     raw_of: dict[str, str] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)  # by value alone, dimensions and others
     others: list[str] = field(default_factory=list)  # unexplained labels: the recount is an upper bound
@@ -56,19 +76,40 @@ class Shape:
     rows_n: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.Int64))
     within: frozenset[str] = frozenset()  # dimensions whose margins are of the labels shown, not of all
     aggregate: bool = False
+    part: str = ""  # which conditional aggregate of a recomputed table it speaks of; "": of the whole cells
     declared: bool = False
     spelling: dict[str, float] = field(default_factory=dict)  # bits in the labels of groups of one's own
 
     def numbers(self, column: str) -> pl.Series:
         """A column as numbers; what is no number is null."""
-        return as_numbers(self.frame[column])
+        if column not in self._numbers:
+            self._numbers[column] = as_numbers(self.frame[column])
+        return self._numbers[column]
+
+    def column(self, name: str) -> Column:
+        """The normalised cells of a column as distinct values and their numbers."""
+        if isinstance(self.texts, Texts):
+            return self.texts.coded[name]
+        if name not in self._columns:
+            self._columns[name] = encode(self.texts[name])
+        return self._columns[name]
+
+    def margins(self, name: str) -> np.ndarray:
+        """Which cells of a column are margin labels."""
+        cells = self.column(name)
+        return cells.spread(cells.once("margin", margins).to_numpy(), False)
 
     def coded(self, column: str, raw: str) -> np.ndarray:
         """The numbers that the cells of ``column`` have as values of ``raw``; ``NULL`` and ``UNKNOWN``."""
-        found = self.index.coded(raw).lexicon.find(self.texts[column])
-        found[found < 0] = UNKNOWN
-        found[self.texts[column].is_null().to_numpy()] = NULL
-        return found
+        lexicon = self.index.coded(raw).lexicon
+
+        def find(values: pl.Series) -> np.ndarray:
+            found = lexicon.find(values)
+            found[found < 0] = UNKNOWN
+            return found
+
+        cells = self.column(column)
+        return cells.spread(cells.once(f"{self.index.view} {raw}", find), NULL)
 
     def bound(self, column: str, raw: str) -> Shape:
         """The same with ``column`` as a further dimension, equal to ``raw``."""
@@ -85,7 +126,8 @@ class Shape:
         memo = (column, self.raw_of[column])
         if memo not in self._wild:
             empty = self.raw_of[column] not in self.index.nullable
-            self._wild[memo] = margins(self.texts[column]).fill_null(empty)
+            missing = empty & (self.column(column).codes < 0)
+            self._wild[memo] = pl.Series(np.asarray(self.margins(column) | missing), dtype=pl.Boolean)
         return self._wild[memo]
 
     def all_values(self, column: str) -> None:
@@ -100,8 +142,9 @@ def as_numbers(values: pl.Series) -> pl.Series:
         return values.cast(pl.Float64)
     if values.dtype != pl.String:
         return pl.Series(values.name, [None] * len(values), dtype=pl.Float64)
-    plain = values.str.replace_all(r"(\d),(\d{3})", "${1}${2}").str.replace(r"\s*%$", "")
-    return plain.cast(pl.Float64, strict=False)
+    cells = encode(values)
+    plain = cells.values.str.replace_all(r"(\d),(\d{3})", "${1}${2}").str.replace(r"\s*%$", "")
+    return cells.rows(plain.cast(pl.Float64, strict=False)).rename(values.name)
 
 
 def _frame(table: Table) -> tuple[pl.DataFrame, dict[str, str]]:
@@ -111,12 +154,19 @@ def _frame(table: Table) -> tuple[pl.DataFrame, dict[str, str]]:
 
 def texts_of(index: RawIndex, frame: pl.DataFrame) -> pl.DataFrame:
     """All cells of an output, normalised like raw values."""
-    if not frame.width:
-        return frame
-    index.engine.register("out_cells", frame)
-    kinds = {str(row[0]): str(row[1]) for row in index.engine.rows("DESCRIBE out_cells")}
-    listed = ", ".join(f"CAST({norm(quote(c), kinds[c])} AS VARCHAR) AS {quote(c)}" for c in frame.columns)
-    return index.engine.frame(f"SELECT {listed} FROM out_cells").cast(pl.String)
+    return normalised(index.engine, frame)
+
+
+def _texts(index: RawIndex, frame: pl.DataFrame) -> Texts:
+    """The same by columns; of flat types only the distinct values are normalised."""
+    coded = {}
+    for name in frame.columns:
+        if frame[name].dtype in PLAIN:
+            column = encode(frame[name])
+            coded[name] = renumbered(column, texts_of(index, column.values.to_frame("v"))["v"])
+        else:
+            coded[name] = encode(texts_of(index, frame.select(name)).to_series())
+    return Texts(coded)
 
 
 def _unpivot(
@@ -285,9 +335,11 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
 def _laid_out(
     context: Context, declared: Declared, index: RawIndex, frame: pl.DataFrame, names: dict[str, str]
 ) -> Shape:
-    texts = texts_of(index, frame.select(list(names)))
+    texts = _texts(index, frame.select(list(names)))
     shape = Shape(index, frame, names, texts, declared=bool(declared.columns))
-    shape.matched = matched = assign(index, names, contained(index, frame, texts, names))
+    shape.matched = matched = assign(
+        index, names, contained(index, frame, {k: shape.column(k) for k in names}, names)
+    )
     text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]
     count_like = [
         k for k in names if k not in text and (names[k] in declared.counts or COUNT_NAME.fullmatch(names[k]))
@@ -347,14 +399,12 @@ def _grouped(shape: Shape, k: str, other_than: str = "") -> bool:
         return False
     values = shape.texts[k]
     # Margins of the other columns would count everyone twice.
-    free = [
-        margins(shape.texts[o]).fill_null(False) for o in shape.names if o != k and o in shape.texts.columns
-    ]
-    inner = ~pl.DataFrame(free).max_horizontal() if free else None
+    free = [shape.margins(o) for o in shape.names if o != k and o in shape.texts.columns]
+    inner = pl.Series(~np.logical_or.reduce(free)) if free else None
     stated = [shape.numbers(other) for other in shape.names if shape.frame[other].dtype.is_numeric()]
     if inner is not None:
         stated = [pl.select(pl.when(inner).then(one)).to_series() for one in stated]
-    labels = [str(label) for label in values.unique(maintain_order=True).drop_nulls()]
+    labels = [str(label) for label in shape.column(k).values]
     found = group(shape.index, shape.names[k], labels, stated, values, _shown(shape))
     if found is None or found.raw == other_than:
         return False

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.bands import MARGIN, tame
+from sandbox.egress.columns import Column
 from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import RawIndex
 
@@ -21,11 +22,10 @@ def margins(values: pl.Series) -> pl.Series:
 
 
 def contained(
-    index: RawIndex, frame: pl.DataFrame, texts: pl.DataFrame, names: dict[str, str]
+    index: RawIndex, frame: pl.DataFrame, cells: dict[str, Column], names: dict[str, str]
 ) -> dict[str, dict[str, float]]:
     """For each output column the raw columns that hold enough of its distinct values, with the share."""
-    distinct = {k: texts[k].drop_nulls().unique() for k in names}
-    distinct = {k: values.filter(~margins(values)) for k, values in distinct.items()}
+    distinct = {k: column.values.filter(~column.once("margin", margins)) for k, column in cells.items()}
     distinct = {k: values for k, values in distinct.items() if len(values)}
     if not distinct:
         return {}
