@@ -9,7 +9,10 @@ recognised, the table goes the way of all others: explained by facts or held, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -17,6 +20,7 @@ import duckdb
 import numpy as np
 import polars as pl
 
+from sandbox.egress.clean import clean_text
 from sandbox.egress.context import Context
 from sandbox.egress.facts import RELATIVE, written
 from sandbox.egress.forms import Document, Table
@@ -28,6 +32,8 @@ from sandbox.egress.recompute_relations import Cells, Given
 from sandbox.egress.recompute_run import Input, Planned, Result, raw_of, view_sql
 from sandbox.egress.shape import Shape, as_numbers, texts_of
 
+_SECONDS = 240.0  # for all statements of a script: whose take longer are not recomputed
+_AGAIN = 0.1  # seconds between two interruptions
 FORMS = ("csv", "parquet", "json", "jsonl")  # whose writer takes its cells from the table
 
 
@@ -54,6 +60,7 @@ class Told:
     bits: float = 0.0
     raw: str = ""
     dominated: tuple[int, ...] = ()  # rows of which one or two entities make a sum or mean
+    parts: tuple[Shape, ...] = ()  # what its conditional aggregates speak of, as tables of their own
 
 
 def apply(context: Context) -> None:
@@ -88,6 +95,7 @@ def _by_statement(context: Context, script: Script, wanted: Sequence[tuple[Docum
         context.recomputed.update((id(table), Told(refusal.why)) for _, table in wanted)
         return
     inputs = {one.name.lower(): one for one in script.inputs}
+    until = time.monotonic() + _SECONDS
     for number, (document, table) in enumerate(wanted):
         plan = plans.get(PurePosixPath(document.path).stem.lower())
         try:
@@ -96,13 +104,33 @@ def _by_statement(context: Context, script: Script, wanted: Sequence[tuple[Docum
             if not _only_table(document, table):
                 raise Unrecognised("form")
             cells = plan()
-            result = Planned(number, cells, inputs, context.indexes).run()
+            with _stopped(context, until):
+                result = Planned(number, cells, inputs, context.indexes).run()
             context.recomputed[id(table)] = _settle(context, table, cells, result)
             if not context.recomputed[id(table)].why:
                 _replace(document, table, table.data)
         except (Unrecognised, duckdb.Error) as refusal:
             why = refusal.why if isinstance(refusal, Unrecognised) else "engine"
             context.recomputed[id(table)] = Told(why)
+
+
+@contextmanager
+def _stopped(context: Context, until: float) -> Iterator[None]:
+    """End the queries that run after ``until`` (monotonic seconds)."""
+    done = threading.Event()
+
+    def watch() -> None:
+        if not done.wait(max(0.0, until - time.monotonic())):
+            while not done.wait(_AGAIN):  # one between two queries would be lost
+                context.engine.connection.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _plans(context: Context, script: Script) -> dict[str, Callable[[], Cells]]:
@@ -131,10 +159,10 @@ def _only_table(document: Document, table: Table) -> bool:
 
 def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Told:
     """Compare, and where it agrees replace the table's cells and leave its shape for the checks."""
-    names = [column.name for column in cells.columns]
-    if len(names) != len(table.columns) or any(
-        ours and ours != theirs for ours, theirs in zip(names, table.columns, strict=True)
-    ):
+    names = [clean_text(column.name) for column in cells.columns]
+    if "" in names or len(set(names)) < len(names):
+        raise Unrecognised("name")
+    if names != list(table.columns):
         return Told("differs")
     dims = [
         (place, column.value.group)
@@ -192,10 +220,39 @@ def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Tol
     if off.any():
         return Told("differs", rows=[int(i) + 1 for i in np.flatnonzero(off)[:10]])
     table.data = pl.DataFrame(fresh)
-    _shape(context, table, cells, result, ours, dims)
+    whole = _shape(context, table, cells, result, ours, dims)
     support = ours.select([c for c in ours.columns if c == "between" or (c[0] in "sm" and c[1:].isdigit())])
     few = _dominated(context, result, order)
-    return Told("", kinds, [], support, result.counted, bits, result.index.name, few)
+    parts = tuple(_part(table, cells, result, ours, dims, *one) for one in result.parts)
+    if not whole.dims and not whole.confirmed:  # nothing by which another reader of the table would know it
+        parts = (whole, *parts)
+    return Told("", kinds, [], support, result.counted, bits, result.index.name, few, parts)
+
+
+def _part(
+    table: Table,
+    cells: Cells,
+    result: Result,
+    ours: pl.DataFrame,
+    dims: Sequence[tuple[int, int | None]],
+    number: int,
+    index: RawIndex,
+) -> Shape:
+    """A conditional aggregate as a table over the rows that meet its condition, for the release ledger."""
+    names = {f"o{i}": name for i, name in enumerate(table.columns)}
+    frame = table.data.rename({name: k for k, name in names.items()})
+    shape = Shape(index, frame, names, texts_of(index, frame), declared=True, aggregate=True)
+    for place, group in dims:
+        assert group is not None
+        shape.dims[f"o{place}"] = result.part_dims[group]
+        shape.raw_of[f"o{place}"] = result.raw_of[group]
+        shape.codes[f"o{place}"] = ours[f"c{group}"].cast(pl.Int64).to_numpy()
+        shape.all_values(f"o{place}")
+    one = cells.pool[number]
+    shape.measures = [f"o{i}" for i, column in enumerate(cells.columns) if one in column.value.aggregates]
+    shape.n = ours[f"s{number}"].cast(pl.Int64)
+    shape.rows_n, shape.part = shape.n, str(number)
+    return shape
 
 
 def _dominated(context: Context, result: Result, order: pl.Series) -> tuple[int, ...]:
@@ -269,7 +326,7 @@ def _shape(
     result: Result,
     ours: pl.DataFrame,
     dims: Sequence[tuple[int, int | None]],
-) -> None:
+) -> Shape:
     """Tell the checks what the table is: its cells are counted over the rows that the job chose."""
     index = result.index
     names = {f"o{i}": name for i, name in enumerate(table.columns)}
@@ -294,6 +351,7 @@ def _shape(
     for other in context.indexes:
         context.shapes.pop((id(table), other.view), None)
     context.shapes[(id(table), _base(context, index).view)] = shape
+    return shape
 
 
 def _base(context: Context, index: RawIndex) -> RawIndex:

@@ -60,6 +60,7 @@ class Scalar:
     hidden: bool = False  # reads an identifier or the entity's key
     unit: bool = False  # one and the same number in the rows that meet a condition: its sum is a count
     steps: int = 0  # how often a simple one was shifted or scaled
+    base: Source | None = None  # the column that a simple one is in proportion to
 
 
 @dataclass(frozen=True)
@@ -192,8 +193,10 @@ def scalar(node: Node, scope: Scope) -> Scalar:
         inner = scalar(node["child"], scope)
         word = "TRY_CAST" if node.get("try_cast") else "CAST"
         to = _cast(node)
-        keeps = inner.simple and (to == "DOUBLE" or (inner.plain is not None and to.split("(")[0] in WIDE))
-        return replace(_joined([inner], f"{word}({inner.sql} AS {to})", keeps), steps=inner.steps)
+        wide = to.split("(")[0] in WIDE and word == "CAST"  # what a narrow type cannot hold would be left out
+        keeps = inner.simple and (to == "DOUBLE" or (inner.plain is not None and wide))
+        made = _joined([inner], f"{word}({inner.sql} AS {to})", keeps)
+        return replace(made, steps=inner.steps, base=inner.base or inner.plain)
     if kind == "CASE":
         return _case(node, scope)
     if kind == "FUNCTION":
@@ -251,7 +254,8 @@ def _function(node: Node, scope: Scope) -> Scalar:
         simple = linear and len(varying) == 1 and varying[0].simple and not varying[0].partial
         steps = 1 + max((part.steps for part in varying), default=0)
         simple = simple and steps <= _STEPS and all(_moderate(part.sql) for part in parts if part.constant)
-        return replace(_joined(parts, sql, simple), steps=steps)
+        base = varying[0].base or varying[0].plain if simple else None
+        return replace(_joined(parts, sql, simple), steps=steps, base=base)
     dated = name in DATES and len(varying) == 1 and varying[0].plain is not None
     if dated and name in UNITS:
         dated = parts[0].sql.lower().strip("'") in UNITS[name]
@@ -276,7 +280,11 @@ def _case(node: Node, scope: Scope) -> Scalar:
     single = len(arms) == 1 and other.sql in ("NULL", "0", "0.0") and arms[0][1].simple
     if single and not arms[0][1].partial:
         unit = arms[0][1].constant
-        return Scalar(made.sql, made.columns, simple=True, partial=True, hidden=made.hidden, unit=unit)
+        then = arms[0][1]
+        base = then.base or then.plain
+        return Scalar(
+            made.sql, made.columns, simple=True, partial=True, hidden=made.hidden, unit=unit, base=base
+        )
     return made
 
 

@@ -68,14 +68,31 @@ def tree_of(connection: duckdb.DuckDBPyConnection, text: str) -> Node:
     """The parser's tree of one read statement. Raises ``Unrecognised``."""
     try:
         # all of the result: an open one would block the next query
-        ((serialised,),) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()
-        tree = json.loads(serialised)
+        tree = _serialised(connection, text)
         statements = tree.get("statements") or []
         if tree.get("error") is False and len(statements) == 1:
-            return dict(statements[0]["node"])
+            node = dict(statements[0]["node"])
+            for item in node.get("select_list") or ():
+                if not item.get("alias") and item.get("class") not in ("COLUMN_REF", "STAR"):
+                    item["alias"] = _default_name(connection, item)
+            return node
     except (duckdb.Error, ValueError, RecursionError):
         pass
     raise Unrecognised("statement")
+
+
+def _serialised(connection: duckdb.DuckDBPyConnection, text: str) -> Node:
+    ((found,),) = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [text]).fetchall()
+    return dict(json.loads(found))
+
+
+def _default_name(connection: duckdb.DuckDBPyConnection, item: Node) -> str:
+    """What DuckDB calls a column without a name: its expression, written by DuckDB. A name that is not known
+    could be any, and carry what the job likes."""
+    tree = _serialised(connection, "SELECT 1")
+    tree["statements"][0]["node"]["select_list"] = [item]
+    rows = connection.execute("SELECT json_deserialize_sql(?::JSON)", [json.dumps(tree)]).fetchall()
+    return str(rows[0][0]).removeprefix("SELECT ")
 
 
 def outputs(
@@ -181,6 +198,7 @@ def _join(node: Node, names: _Names, run: _Run) -> Rows:
         raise Unrecognised("join")
     columns = [*left.columns, *right.columns]
     conditions: list[Scalar] = []
+    matched = False
     for name in node.get("using_columns") or ():
         pair = [finder(side.columns)([name]) for side in (left, right)]
         conditions.append(Scalar(f"({pair[0].sql} = {pair[1].sql})", pair[0].columns | pair[1].columns))
@@ -190,7 +208,8 @@ def _join(node: Node, names: _Names, run: _Run) -> Rows:
         ]
     if node.get("condition"):
         conditions.append(_keys(scalar(node["condition"], Scope(finder(columns)))))
-    if not conditions:
+        matched = any(_matches(one) for one in _conjuncts(node["condition"]))
+    if not (matched or node.get("using_columns")):
         raise Unrecognised("join")
     where, nullable = (*left.where, *right.where), left.nullable | right.nullable
     if kind == "LEFT":
@@ -204,6 +223,20 @@ def _join(node: Node, names: _Names, run: _Run) -> Rows:
         sql = f"{left.sql} {kind} JOIN ({right.sql}) ON {on}"
     joined = (*left.join, *right.join, *conditions)
     return Rows((*left.sources, *right.sources), sql, where, tuple(columns), nullable, joined)
+
+
+def _conjuncts(node: Node) -> Iterator[Node]:
+    if node.get("type") == "CONJUNCTION_AND":
+        for child in node["children"]:
+            yield from _conjuncts(child)
+    else:
+        yield node
+
+
+def _matches(node: Node) -> bool:
+    """Whether a condition says that two columns are equal."""
+    sides = [node.get(side) or {} for side in ("left", "right")]
+    return node.get("type") == "COMPARE_EQUAL" and all(side.get("class") == "COLUMN_REF" for side in sides)
 
 
 def _keys(condition: Scalar) -> Scalar:
@@ -223,8 +256,6 @@ def _items(node: Node, columns: Sequence[Column]) -> list[tuple[str, Node | Colu
             name = item.get("alias") or (
                 item["column_names"][-1] if item.get("class") == "COLUMN_REF" else ""
             )
-            if not name and item.get("function_name") == "count_star":
-                name = "count_star()"
             found.append((str(name), item))
             continue
         if item.get("replace_list") or item.get("columns") or item.get("expr") or item.get("rename_list"):

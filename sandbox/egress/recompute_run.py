@@ -15,13 +15,13 @@ from typing import Any
 
 import polars as pl
 
-from sandbox.egress.rawdata import Engine, RawIndex, quote
-from sandbox.egress.recompute_expr import Aggregate, Unrecognised
+from sandbox.egress.rawdata import Engine, RawIndex, numeric, quote
+from sandbox.egress.recompute_expr import Aggregate, Unrecognised, token
+from sandbox.egress.recompute_pairs import SUMS, parts_of, subtractable, tells_count
 from sandbox.egress.recompute_relations import Cells
 
 _TOKEN = re.compile("\x01([ag])(\\d+)\x01")
 _TOP = 10  # contributions looked at; the rule for dominance takes the first few
-SUMS = ("sum", "avg", "mean")
 _PARTS = 12  # conditional aggregates of one table, compared with each other
 _OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in"})
 
@@ -51,6 +51,8 @@ class Result:
     raw_of: tuple[str, ...]
     counted: tuple[int, ...]  # of which parts the rest of the cell is known too
     tops: tuple[pl.DataFrame, ...] = ()  # a row a cell: ``top`` largest contributions to a sum, ``total``
+    parts: tuple[tuple[int, RawIndex], ...] = ()  # conditional aggregates, each with the rows that meet it
+    part_dims: tuple[str, ...] = ()  # the SQL of the dimensions in those
 
 
 def raw_of(given: Input, indexes: Sequence[RawIndex]) -> RawIndex:
@@ -115,7 +117,7 @@ class Planned:
         self.cells, self.name = cells, f"plan_{number}"
         self.of = {n: raw_of(inputs[name.lower()], indexes) for n, name in cells.rows.sources}
         self.engine: Engine = indexes[0].engine
-        named = [*self._named(cells.rows.where), *self._named(_parts(cells.pool))]
+        named = [*self._named(cells.rows.where), *self._named(parts_of(cells.pool))]
         free = [number for number in self.of if number not in cells.rows.nullable]
         keyed = [number for number in free if self.of[number].entity]
         self.main = (keyed or free or [0])[0]
@@ -139,6 +141,8 @@ class Planned:
         ]
         for i, one in enumerate(cells.pool):
             parts += [f"({operand.sql}) AS vv{i}_{j}" for j, operand in enumerate(one.operands)]
+            if measure := self._magnitude(one):
+                parts.append(f"{measure} AS bb{i}")
             if one.spread:
                 usual = (f"mode({operand.sql}) OVER ({cell})" for operand in one.operands)
                 parts += [f"{sql} AS oo{i}_{j}" for j, sql in enumerate(usual)]
@@ -148,9 +152,14 @@ class Planned:
             other = self.of[number]
             parts.append(f"coalesce(q{number}.e, -2 - s{number}.__row) AS ee{number}")
             joins += f"LEFT JOIN {other.table} q{number} ON q{number}.rowid = s{number}.__row "
+        parts += [f"s{number}.__row AS rr{number}" for number in self.of if number != self.main]
         where = " AND ".join(f"({one.sql})" for one in rows.where) or "true"
+        if len(self.of) > 1:
+            self._no_more(rows.sql)
         listed = "".join(f", {part}" for part in parts)
         run(f"CREATE TEMP TABLE {self.name}_rows AS SELECT r.*{listed} FROM {rows.sql} {joins}WHERE {where}")
+        if len(self.of) > 1:
+            self._once()
         select: list[str] = []
         maps = ""
         for i, group in enumerate(cells.groups):
@@ -166,6 +175,33 @@ class Planned:
         numbered = "".join(f", {one}" for one in select)
         run(f"CREATE TEMP TABLE {self.name} AS SELECT r.*{numbered} FROM {self.name}_rows r{maps}")
         run(f"DROP TABLE {self.name}_rows")
+
+    def _no_more(self, joined: str) -> None:
+        """A join that makes more rows than its largest input has is no match of keys: it would repeat whom it
+        likes, and fill the memory."""
+        most = max(index.rows_total for index in self.of.values())
+        (found,) = self.engine.rows(f"SELECT count(*) FROM (SELECT 1 FROM {joined} LIMIT {most + 1})")[0]
+        if found > most:
+            raise Unrecognised("join")
+
+    def _once(self) -> None:
+        """Of one input every row is there once at most, or a mean would be of the rows that are repeated."""
+        keys = {number: f"rr{'' if number == self.main else number}" for number in self.of}
+        counts = [f"count(DISTINCT ({key}, CASE WHEN {key} IS NULL THEN rr END))" for key in keys.values()]
+        rows, *distinct = self.engine.rows(f"SELECT count(*), {', '.join(counts)} FROM {self.name}_rows")[0]
+        if rows not in distinct:
+            raise Unrecognised("join")
+
+    def _magnitude(self, one: Aggregate) -> str:
+        """SQL for what a row contributes to a sum: the column that the operand is made of, without what it
+        was shifted by; "" where it is none."""
+        if one.name not in SUMS or one.operands[0].base is None:
+            return ""
+        number, column = one.operands[0].base
+        kind = self.of[number].kinds[column]
+        if not numeric(kind) and kind.upper() != "VARCHAR":
+            return ""
+        return f"TRY_CAST(s{number}.{quote(column)} AS DOUBLE)"
 
     def _aggregate(self, number: int) -> str:
         one = self.cells.pool[number]
@@ -198,7 +234,7 @@ class Planned:
         if not condition:
             return [f"NULL::BIGINT AS s{number}", f"NULL::BIGINT AS m{number}"]
         one = self.cells.pool[number]
-        named = self._named(_parts((one,)))
+        named = self._named(parts_of((one,)))
         unlike = [f" AND vv{number}_{j} <> oo{number}_{j}" for j in range(len(one.operands)) if one.spread]
         fewest = ", ".join(self._entities(condition + more, named) for more in unlike or [""])
         return [
@@ -215,11 +251,14 @@ class Planned:
         }
         if len(set(parts.values())) > _PARTS:
             raise Unrecognised("parts")
+        told = {i for i in parts if tells_count(pool, i)}
         pairs = {
             (parts[i], parts[j])
             for i in parts
             for j in parts
-            if parts[i] != parts[j] and parts[j] != "true" and _subtractable(pool[i], pool[j])
+            if parts[i] != parts[j]
+            and parts[j] != "true"
+            and ({i, j} <= told or subtractable(pool[i], pool[j]))
         }
         found = []
         for one, other in sorted(pairs):
@@ -256,24 +295,40 @@ class Planned:
         raw_of = tuple(self._raw_of(i) for i in numbers)
         rests = (i for i, one in enumerate(cells.pool) if one.partial or (one.counts and not one.whole))
         counted = tuple(rests)
-        return Result(index, frame, dims, raw_of, counted, self._tops(frame))
+        part_dims = tuple(column or f"r.dd{i}" for i, column in enumerate(self._codes()))
+        return Result(index, frame, dims, raw_of, counted, self._tops(frame), self._parted(), part_dims)
+
+    def _contributions(self) -> dict[tuple[str, str], None]:
+        """(SQL of what a row contributes, SQL of the rows): to every sum and mean the amount, to every other
+        statistic the row itself, which may be one of many of its entity. Those of a column as it is are left
+        to the check of magnitudes, which finds them by their numbers."""
+        cells, found = self.cells, dict[tuple[str, str], None]()
+        shown = {column.value.sql for column in cells.columns}
+        single = len(self.of) == 1
+        for i, one in enumerate(cells.pool):
+            if one.counts or (one.operands and one.operands[0].unit):
+                continue
+            meets = self._meets(i)
+            if not single or self.index.entities_total < self.index.rows_total:
+                found["CAST(1 AS DOUBLE)", meets] = None
+            if one.name not in SUMS:
+                continue
+            if single and one.operands[0].plain and one.where is None and token("a", i) in shown:
+                continue
+            amount = f"bb{i}" if self._magnitude(one) else f"vv{i}_0"
+            found[f"abs(CAST({amount} AS DOUBLE))", meets] = None
+        return found
 
     def _tops(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, ...]:
-        """Of every sum and mean the largest contributions of entities, for the rows of ``frame``. Those of a
-        column as it is are left to the check of magnitudes, which finds them by their numbers."""
+        """The largest contributions of entities to each aggregate, for the rows of ``frame``."""
         numbers = range(len(self.cells.groups))
         keys = [f"gg{i} AS k{i}" for i in numbers]
         found = []
-        for i, one in enumerate(self.cells.pool):
-            if one.name not in SUMS or one.operands[0].unit:
-                continue
-            plain = one.operands[0].plain
-            if plain is not None and plain[0] == self.main and one.where is None:
-                continue
+        for amount, meets in self._contributions():
             for key in ("r.e", *(f"ee{n}" for n in self.others if self.of[n].entity)):
-                where = f"{key} IS NOT NULL" + (f" AND ww{i} IS TRUE" if one.where else "")
+                where = f"{key} IS NOT NULL AND {meets}"
                 shown = "".join(f"k{n}, " for n in numbers)
-                sums = ", ".join([*keys, f"sum(abs(CAST(vv{i}_0 AS DOUBLE))) AS s"])
+                sums = ", ".join([*keys, f"sum({amount}) AS s"])
                 cells = self.engine.frame(
                     f"SELECT {shown}max(s, {_TOP}) AS top, sum(s) AS total FROM "
                     f"(SELECT {sums} FROM {self.name} r WHERE {where} "
@@ -287,6 +342,26 @@ class Planned:
                 found.append(cells.select("top", "total"))
         return tuple(found)
 
+    def _parted(self) -> tuple[tuple[int, RawIndex], ...]:
+        """Every conditional aggregate with an index over the rows that it speaks of: the ledger holds them
+        against those of other tables as it does whole cells."""
+        found = []
+        for i, one in enumerate(self.cells.pool):
+            if one.partial:
+                view = f"{self.index.view}_{self.name}_part{i}"
+                self.engine.rows(
+                    f"CREATE TEMP VIEW {view} AS SELECT * FROM {self.name} r WHERE {self._meets(i)}"
+                )
+                found.append((i, self._over(view, view)))
+        return tuple(found)
+
+    def _over(self, view: str, table: str) -> RawIndex:
+        """An index like the main one, over the rows of ``table``."""
+        other = copy.copy(self.index)
+        other.view = view
+        other.__dict__.update(table=table, entity_count="count(DISTINCT r.e)")
+        return other
+
     def _raw_of(self, number: int) -> str:
         """A raw column that the dimension is, or is made of; the first of the table if of none of it."""
         group = self.cells.groups[number]
@@ -297,32 +372,22 @@ class Planned:
         """The index itself where all of its rows take part, with the dimensions as further columns; else one
         like it over the rows that do, under a name of its own: its cells are of another population."""
         cells, index = self.cells, self.index
-        columns = [
-            index.code(group.plain[1]) if group.plain and group.plain[0] == self.main else ""
-            for group in cells.groups
-        ]
+        columns = self._codes()
         if len(self.of) == 1 and self._all_rows():
             for i, group in enumerate(cells.groups):
                 columns[i] = columns[i] or add_numbers(index, group.sql, f"SELECT rr, dd{i} FROM {self.name}")
             return index, tuple(columns)
-        other = copy.copy(index)
-        other.view = f"{index.view}_{self.name}"
-        self.engine.rows(f"CREATE VIEW {other.view} AS SELECT * FROM {index.view}")
-        other.__dict__.update(table=self.name, entity_count="count(DISTINCT r.e)")
-        return other, tuple(column or f"r.dd{i}" for i, column in enumerate(columns))
+        view = f"{index.view}_{self.name}"
+        self.engine.rows(f"CREATE VIEW {view} AS SELECT * FROM {index.view}")
+        return self._over(view, self.name), tuple(column or f"r.dd{i}" for i, column in enumerate(columns))
+
+    def _codes(self) -> list[str]:
+        """The SQL of the numbers of the dimensions that are raw columns; "" for others."""
+        return [
+            self.index.code(group.plain[1]) if group.plain and group.plain[0] == self.main else ""
+            for group in self.cells.groups
+        ]
 
     def _all_rows(self) -> bool:
         found = self.engine.rows(f"SELECT count(*) FROM {self.name}")[0][0]
         return bool(found == self.index.rows_total)
-
-
-def _subtractable(one: Aggregate, other: Aggregate) -> bool:
-    """Whether two aggregates are of one thing: numbers of rows, or statistics of a column in common."""
-    if one.counts or other.counts:
-        return one.counts and other.counts
-    columns = [frozenset().union(*(operand.columns for operand in a.operands)) for a in (one, other)]
-    return bool(columns[0] & columns[1])
-
-
-def _parts(pool: Sequence[Aggregate]) -> list[Any]:
-    return [part for one in pool for part in (*one.operands, *([one.where] if one.where else []))]

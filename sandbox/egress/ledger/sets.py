@@ -52,12 +52,15 @@ def numbering(context: Context, index: RawIndex, key: bytes) -> tuple[np.ndarray
 
 
 def tables(context: Context, documents: Iterable[Document]) -> Iterable[tuple[Document, str, Shape]]:
-    """The tables that count or measure over cells that the raw data knows: (document, table, shape)."""
+    """The tables that count or measure over cells that the raw data knows, and what the conditional
+    aggregates of recomputed ones speak of: (document, table, shape)."""
     for document in documents:
         for table in document.tables:
             shape = best(context, document, table)
             if shape is not None and shape.aggregate and not shape.others:
                 yield document, table.part, shape
+            for part in getattr(context.recomputed.get(id(table)), "parts", ()):
+                yield document, table.part, part
 
 
 def books_of(
@@ -111,7 +114,7 @@ def _scope(context: Context, document: Document, shape: Shape, key: bytes) -> tu
     if chosen == index.rows_total or context.script is None:
         return 0, chosen != index.rows_total
     text = context.script.text
-    return digest(key, text, document.path), any(name in text for name in index.sensitive)
+    return digest(key, text, document.path, shape.part), any(name in text for name in index.sensitive)
 
 
 def _published(shape: Shape) -> pl.Series:
