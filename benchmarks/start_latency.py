@@ -73,6 +73,7 @@ class Bench:
         self.folder = folder
         self.space = DemoSpace(folder / "demo", HERE / "profile.yaml")
         self.story = Story(self.space, [residents(folder / "demo", 5000)])
+        self.story.uses = 10_000
         for act in ("parties", "catalogue", "agreement", "scenarios", "supplies", "primary"):
             getattr(self.story, act)()
         self.places = Places(Settings.from_env(self.space.env).resting())

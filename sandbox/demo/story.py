@@ -24,6 +24,7 @@ class Story:
         self.space = space
         self.cases = [Case(one) for one in data]
         self.ledger = Ledger()
+        self.uses = 20  # of each scenario
         self.world: World
         self.today = datetime.now(UTC).date()
         self.acts = (
@@ -107,7 +108,7 @@ class Story:
                 "list": [{"entry": case.entry, "columns": case.data.columns}],
                 "starts": self.today.isoformat(),
                 "ends": (self.today + timedelta(days=180)).isoformat(),
-                "uses": 20,
+                "uses": self.uses,
             }
             case.scenario = w["li-developer"].create("scenario", spec, f"sc-{case.data.name}")["id"]
             answers = {
