@@ -212,11 +212,12 @@ def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Tol
             off |= (fresh[name] != stated).fill_null(True).to_numpy()
             continue
         number = ours[f"o{place}"].cast(pl.Float64)
-        decimals = _decimals(stated)
+        decimals = _decimals(stated) if column.value.decimals is None else max(0, column.value.decimals)
         if column.value.decimals is None and not ours[f"o{place}"].dtype.is_integer():
             bits += PRECISION_BITS
         off |= _differs(as_numbers(stated), number, decimals)
-        fresh[name] = _rounded(ours[f"o{place}"], decimals, stated)
+        whole_ones = column.value.decimals is None and stated.dtype.is_integer()
+        fresh[name] = _rounded(ours[f"o{place}"], decimals, whole_ones).alias(name)
     if off.any():
         return Told("differs", rows=[int(i) + 1 for i in np.flatnonzero(off)[:10]])
     table.data = pl.DataFrame(fresh)
@@ -270,7 +271,10 @@ def _dominated(context: Context, result: Result, order: pl.Series) -> tuple[int,
 
 
 def _as(values: pl.Series, texts: pl.Series, stated: pl.Series) -> pl.Series:
-    """Our values in the type that the reader gave the job's: text stays text, with its leading zeros."""
+    """Our values: numbers in our type, for the choice of another would be the job's; the rest in the type
+    that the reader gave the job's, so that text stays text."""
+    if values.dtype.is_integer() or values.dtype == pl.Boolean:
+        return values.alias(stated.name)
     if stated.dtype == pl.String:
         return texts.alias(stated.name)
     made = values.cast(stated.dtype, strict=False)
@@ -297,19 +301,15 @@ def _differs(stated: pl.Series, number: pl.Series, decimals: int | None) -> np.n
     return ~np.asarray(near | (np.isnan(theirs) & np.isnan(ours)))
 
 
-def _rounded(values: pl.Series, decimals: int | None, stated: pl.Series) -> pl.Series:
-    """Our numbers as they leave: whole ones whole, the others with as many decimals as the column had."""
+def _rounded(values: pl.Series, decimals: int | None, whole: bool) -> pl.Series:
+    """Our numbers as they leave: whole ones whole, and others too where the column had them so (``whole``);
+    the rest with as many decimals as it had."""
     if values.dtype.is_integer() or values.dtype == pl.Null:
-        made = values.cast(pl.Int64)
-    else:
-        number = values.cast(pl.Float64)
-        made = number.round_sig_figs(DIGITS)
-        made = (made.round(decimals) if decimals is not None else made) + 0.0  # -0.0 would be another number
-        whole = stated.dtype.is_integer() and bool((made.drop_nulls() == made.drop_nulls().round(0)).all())
-        made = made.cast(pl.Int64) if whole else made
-    if stated.dtype == pl.Float64:
-        made = made.cast(pl.Float64)
-    return made.alias(stated.name)
+        return values.cast(pl.Int64)
+    made = values.cast(pl.Float64).round_sig_figs(DIGITS)
+    made = (made.round(decimals) if decimals is not None else made) + 0.0  # -0.0 would be another number
+    whole = whole and bool((made.drop_nulls() == made.drop_nulls().round(0)).all())
+    return made.cast(pl.Int64) if whole else made
 
 
 def _replace(document: Document, table: Table, fresh: pl.DataFrame) -> None:

@@ -356,3 +356,34 @@ def test_a_statement_that_takes_too_long_is_given_up(
     assert report.verdict == "no_objection"
     monkeypatch.undo()
     assert isinstance(register.person["birth_date"], dt.date)
+
+
+TYPED = (
+    "SELECT year(birth_date) // 10 * 10 AS born, sex, count(*) AS n, round(avg(income), 1) AS m "
+    "FROM residents GROUP BY ALL HAVING count(*) >= 20"
+)
+
+
+def test_the_types_of_a_recomputed_table_are_ours(register: Register, tmp_path: Path) -> None:
+    """An integer of two bytes or of eight, a float, text, a decimal: bits that nobody sees."""
+    honest = result(register.path, f"CREATE TABLE out AS {TYPED}")
+    choices = (pl.col("n").cast(pl.Float64), pl.col("born").cast(pl.Int16), pl.col("born").cast(pl.String))
+    tables = [honest, *(honest.with_columns(one) for one in choices)]
+    left = set()
+    for number, table in enumerate(tables):
+        outputs = tmp_path / str(number) / "outputs"
+        outputs.mkdir(parents=True)
+        table.write_parquet(outputs / "out.parquet")
+        report = of(outputs, register, out=TYPED)
+        assert (report.verdict, recomputed(report)) == ("no_objection", [1])
+        left.add((outputs.parent / "canonical" / "out.parquet").read_bytes())
+    assert len(left) == 1
+
+
+def test_a_statement_that_says_how_many_decimals_leaves_no_choice_of_them(
+    register: Register, tmp_path: Path
+) -> None:
+    honest = result(register.path, f"CREATE TABLE out AS {TYPED}")
+    (tmp_path / "outputs").mkdir()
+    honest.with_columns(pl.col("m").round(0)).write_csv(tmp_path / "outputs" / "out.csv")
+    assert "RECOMPUTED" in rules(of(tmp_path / "outputs", register, out=TYPED))
