@@ -184,15 +184,56 @@ def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, Any]]:
     return results
 
 
-def _write(document: Document, declared: Mapping[str, Declared], folder: Path) -> dict[str, Any]:
+def _columns(part: Document, context: Context) -> tuple[str, ...]:
+    """In which order columns leave: as declared, or as the job's statement lists them; none: in ours."""
+    wanted = context.declared.get(part.path)
+    if wanted and wanted.columns:
+        return (*wanted.dimensions, *wanted.counts, *wanted.measures)
+    told = context.recomputed if context.script is not None else {}
+    ours = [table for table in part.tables if id(table) in told and not told[id(table)].why]
+    return tuple(name for table in ours for name in table.columns)
+
+
+def _write(document: Document, context: Context, folder: Path) -> dict[str, Any]:
     for part in document.family():
-        wanted = declared.get(part.path)
+        wanted = context.declared.get(part.path)
         part.ordered = bool(wanted and wanted.ordered)
+        part.columns = _columns(part, context)
     data = rewrite(document, document.ordered)
     target = folder / document.path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
     return {"path": document.path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+
+
+def examine(context: Context) -> tuple[list[Finding], set[str], dict[str, float]]:
+    """What the checks find in ``context.documents``; the rules that were applied; seconds by check.
+
+    Tables that were recognised as a job's statement hold the checker's own numbers afterwards.
+    """
+    findings: list[Finding] = []
+    ran: set[str] = set()
+    spent: dict[str, float] = {}
+    if not context.documents:
+        zh, en = REASONS["empty"]
+        findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
+    findings.extend(_recompute(context))
+    for item in CHECKS:
+        for document in context.documents[:1] if item.whole_set else context.documents:
+            if item.applies(document, context):
+                ran.update(item.rules)
+                begun = time.monotonic()
+                findings.extend(_run(item, document, context))
+                name = item.run.__module__.rpartition(".")[2]
+                spent[name] = spent.get(name, 0.0) + time.monotonic() - begun
+    return findings, ran, spent
+
+
+def prepare(context: Context, paths: Sequence[Path], formats: list[str]) -> None:
+    """Read the files under ``paths`` into ``context.documents``, laid out, with names of persons masked."""
+    context.documents = _read_all(paths, formats, context.budget)
+    lay_out(context.documents, context.budget)
+    _hide_names(context)
 
 
 def check(
@@ -226,28 +267,12 @@ def check(
         formats = context.formats()
     except PolicyMissing:
         formats = []
-    context.documents = _read_all(paths, formats, context.budget)
-    lay_out(context.documents, context.budget)
-    _hide_names(context)
+    prepare(context, paths, formats)
     context.history = load_history(history, formats, context.budget)
     context.ledger = ledger
     if ledger:
         ledger.books  # noqa: B018  (a damaged ledger is the caller's error, not a finding)
-    findings: list[Finding] = []
-    ran: set[str] = set()
-    spent: dict[str, float] = {}
-    if not context.documents:
-        zh, en = REASONS["empty"]
-        findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
-    findings.extend(_recompute(context))
-    for item in CHECKS:
-        for document in context.documents[:1] if item.whole_set else context.documents:
-            if item.applies(document, context):
-                ran.update(item.rules)
-                begun = time.monotonic()
-                findings.extend(_run(item, document, context))
-                name = item.run.__module__.rpartition(".")[2]
-                spent[name] = spent.get(name, 0.0) + time.monotonic() - begun
+    findings, ran, spent = examine(context)
     verdict = verdict_of(findings)
     written: list[dict[str, Any]] = []
     if canonical is not None and verdict is not Verdict.REJECT:
@@ -309,7 +334,7 @@ def _write_all(context: Context, folder: Path) -> tuple[list[dict[str, Any]], li
         if document.outer:  # written with its archive
             continue
         try:
-            written.append(_write(document, context.declared, folder))
+            written.append(_write(document, context, folder))
         except Exception:
             for done in written:
                 (folder / done["path"]).unlink()

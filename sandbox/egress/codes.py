@@ -31,4 +31,16 @@ define(
         "检查参数不合格式：{why}。请按 docs/egress.md 更正。",
         "The check's parameters are malformed: {why}. Correct them as docs/egress.md says.",
     ),
+    EGRESS_MEND_RAW=(
+        "没有原始数据便无从证明改过的输出安全，请用 --raw 给出。",
+        "Without the raw data nothing proves that a mended output is safe; give it with --raw.",
+    ),
+    EGRESS_MEND_OUT=(
+        "文件夹“{path}”已存在且不为空；改后的文件另放一处，请给出新的文件夹。",
+        "The folder “{path}” exists and is not empty; name a new folder for the mended files.",
+    ),
+    EGRESS_MEND_NONE=(
+        "没有一种保护措施能消除这些硬性发现：{rules}。请按检查报告中的改法修改作业。",
+        "No protection removes these hard findings: {rules}. Change the job as the check's report suggests.",
+    ),
 )

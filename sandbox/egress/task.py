@@ -78,9 +78,36 @@ def _ledger(told: Any, folder: Path, out: Path) -> Ledger:
         raise fail("EGRESS_PARAMS", why="ledger") from None
 
 
+def _mend(
+    params: dict[str, Any],
+    inputs: Path,
+    out: Path,
+    raws: list[RawTable],
+    policy: dict[str, Any],
+    policy_id: str,
+    history: Path | None,
+) -> dict[str, Any]:
+    """A protection on a copy of the outputs, see ``mend``."""
+    from sandbox.egress.mend import mend  # with what it needs; a check waits for none of it
+
+    try:
+        protections = [str(one) for one in params["mend"].get("protections", ())]
+        base = params["mend"].get("base")
+    except (AttributeError, TypeError):
+        raise fail("EGRESS_PARAMS", why="mend") from None
+    wanted = declarations(params.get("declared", []))
+    told = mend(
+        [inputs / "outputs"], raws, wanted, policy, policy_id, out / "mended", history, protections, base
+    )
+    body = told.as_json()
+    (out / "mend.json").write_text(json.dumps(body, ensure_ascii=False, sort_keys=True), "utf-8")
+    return {"ok": True, "verdict": told.report.verdict.value}
+
+
 def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     """Check ``inputs/outputs`` against ``inputs/raw``, ``inputs/history`` and ``inputs/ledger``.
 
+    With ``params["mend"]`` ({"protections", "base"}) it mends them: ``out/mended/``, ``out/mend.json``.
     Writes ``out/verdict.json`` (the report) and, unless rejected, ``out/canonical/<path>`` and, where
     ``params["ledger"]`` gives the key, ``out/ledger/``: the cells for later checks. Returns
     ``{"ok": True, "verdict": …}``. Raises ``EGRESS_PARAMS`` and what ``check.check`` raises.
@@ -93,6 +120,8 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
     except (KeyError, TypeError, AttributeError, ValueError):
         raise fail("EGRESS_PARAMS", why="raws, policy, policy_id, recipient") from None
     history = inputs / "history"
+    if "mend" in params:
+        return _mend(params, inputs, out, raws, policy, policy_id, history if history.is_dir() else None)
     ledger = _ledger(params["ledger"], inputs / "ledger", out / "ledger") if "ledger" in params else None
     report = check(
         [inputs / "outputs"],

@@ -146,6 +146,51 @@ def test_help_imports_nothing_heavy():
 
 
 @pytest.fixture
+def small(persons, tmp_path):
+    path = tmp_path / "small.csv"
+    persons.group_by("district", "occupation", "disease").agg(n=pl.len()).write_csv(path)
+    return path
+
+
+@pytest.fixture
+def mend():
+    return lambda *arguments: CliRunner().invoke(app, ["mend", *map(str, arguments)])
+
+
+def test_mend_writes_a_copy_and_states_the_loss(mend, cli, small, raw, tmp_path):
+    before, out = small.read_bytes(), tmp_path / "mended"
+    done = mend(small, *raw, "--out", out, *BARE)
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["verdict"], small.read_bytes()) == (0, "no_objection", before)
+    assert (told["steps"][0]["protection"], told["files"][0]["changed"]) == ("suppress", True)
+    assert told["steps"][0]["loss"]["cells"] == (out / "small.csv").read_text().count(",\n")
+    assert cli(small, *raw, *BARE).exit_code == 20
+    assert cli(out, *raw, *BARE).exit_code == 0
+    again = mend(small, *raw, "--out", tmp_path / "second", "--format", "text", "--lang", "en", *BARE)
+    assert "cells suppressed 12" in again.stdout
+
+
+def test_mend_refuses_with_a_code(mend, small, raw, tmp_path):
+    out = tmp_path / "mended"
+    none = mend(small, *raw, "--out", out, "--protection", "drop", *BARE)
+    assert (none.exit_code, none.stdout, out.exists()) == (20, "", False)
+    assert "EGRESS_MEND_NONE" in none.stderr
+    without = mend(small, "--out", out, *BARE)
+    assert (without.exit_code, "EGRESS_MEND_RAW" in without.stderr) == (2, True)
+    into = mend(small, *raw, "--out", tmp_path, *BARE)
+    assert (into.exit_code, "EGRESS_MEND_OUT" in into.stderr) == (2, True)
+    assert mend(small, *raw, "--out", out, "--base", "7", *BARE).exit_code == 2
+
+
+def test_mend_in_a_container(mend, small, raw, tmp_path):
+    done = mend(small, *raw, "--out", tmp_path / "mended")
+    assert (done.exit_code, json.loads(done.stdout)["rounds"]) == (0, 2), done.stderr
+    assert (tmp_path / "mended" / "small.csv").is_file()
+    none = mend(small, *raw, "--out", tmp_path / "none", "--protection", "drop")
+    assert (none.exit_code, "EGRESS_MEND_NONE" in none.stderr) == (20, True)
+
+
+@pytest.fixture
 def room(tmp_path, persons, persons_file, policy):
     inputs, out = tmp_path / "in", tmp_path / "out"
     for folder in (inputs / "outputs", inputs / "raw", out):
@@ -204,6 +249,19 @@ def test_malformed_parameters(room, change):
     with pytest.raises(SandboxError, match="EGRESS_PARAMS"):
         run({**params, **change}, inputs, out)
     assert not (out / "verdict.json").exists()
+
+
+def test_the_room_mends(room, persons):
+    params, inputs, out = room
+    persons.group_by("district", "occupation", "disease").agg(n=pl.len()).write_csv(
+        inputs / "outputs" / "a.csv"
+    )
+    how = {"declared": [], "mend": {"protections": ["suppress"], "base": None}}
+    assert run({**params, **how}, inputs, out)["verdict"] != "reject"
+    assert (out / "mended" / "a.csv").is_file()
+    assert json.loads((out / "mend.json").read_text())["steps"]
+    with pytest.raises(SandboxError, match="EGRESS_PARAMS"):
+        run({**params, "mend": []}, inputs, out)
 
 
 def test_budgets_from_the_limits_hold(room):

@@ -32,7 +32,7 @@ _MOST_ROWS = 3_000  # published sums of one system
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
+class Part:
     """A table that counts: ``hidden`` its blank rows."""
 
     table: Table
@@ -42,24 +42,29 @@ class _Part:
 
 @dataclass(frozen=True)
 class Told:
-    """Of one table: suppressed cells fixed, or enclosed too narrowly; ``proved`` False: too large to tell."""
+    """Of one table: suppressed cells fixed, or enclosed too narrowly; ``proved`` False: too large to tell.
+
+    ``rows``: which rows of the shape those are; -1 for a cell that was left out.
+    """
 
     fixed: int = 0
     narrow: int = 0
     proved: bool = True
+    rows: tuple[int, ...] = ()
 
 
-def _parts(context: Context) -> list[_Part]:
+def parts_of(context: Context) -> list[Part]:
+    """Every table of the request that counts cells of a raw table."""
     found = []
     for document in context.documents:
         for table in document.tables:
             shape = best(context, document, table) if table.data.height else None
             if shape is not None and shape.aggregate and shape.dims and not shape.others:
-                found.append(_Part(table, shape, suppressed(shape).to_numpy()))
+                found.append(Part(table, shape, suppressed(shape).to_numpy()))
     return found
 
 
-def _margins(part: _Part) -> np.ndarray:
+def margin_rows(part: Part) -> np.ndarray:
     """Rows that stand for several cells."""
     rows = np.column_stack([part.shape.wild(k).to_numpy() for k in part.shape.dims])
     return np.asarray(rows.any(axis=1))
@@ -76,7 +81,7 @@ def _cells(index: RawIndex, dims: list[str]) -> pl.DataFrame | None:
     return None if found.height > _MOST_CELLS else found.cast(pl.Int64)
 
 
-def _members(part: _Part, dims: list[str], cells: pl.DataFrame) -> np.ndarray:
+def _members(part: Part, dims: list[str], cells: pl.DataFrame) -> np.ndarray:
     """Rows of the table × cells: which cells a row is the sum of."""
     inside = np.ones((part.shape.frame.height, cells.height), dtype=bool)
     for k, sql in part.shape.dims.items():
@@ -88,7 +93,7 @@ def _members(part: _Part, dims: list[str], cells: pl.DataFrame) -> np.ndarray:
     return inside
 
 
-def _with_blanks(parts: list[_Part], dims: list[str], cells: pl.DataFrame) -> pl.DataFrame:
+def _with_blanks(parts: list[Part], dims: list[str], cells: pl.DataFrame) -> pl.DataFrame:
     """The cells, and those that nobody is in but that a table blanks: nobody outside knows that."""
     more = []
     for part in parts:
@@ -104,14 +109,14 @@ def _with_blanks(parts: list[_Part], dims: list[str], cells: pl.DataFrame) -> pl
 
 
 def _left_out(
-    part: _Part, dims: list[str], cells: pl.DataFrame, members: np.ndarray, covered: np.ndarray, least: float
+    part: Part, dims: list[str], cells: pl.DataFrame, members: np.ndarray, covered: np.ndarray, least: float
 ) -> np.ndarray:
     """Small cells of the table's own dimensions that stand in no row of it: left out × cells.
 
     Only those of which every cell is part of some published sum: of the others nothing is known.
     """
     own = [f"d{dims.index(sql)}" for sql in part.shape.dims.values()]
-    free = _margins(part)
+    free = margin_rows(part)
     group = cells.select(pl.struct(own).rank("dense").alias("g"))["g"].to_numpy().astype(np.int64)
     unseen = np.bincount(group, weights=~covered) == 0
     absent = np.bincount(group, weights=members[~free].any(axis=0)) == 0
@@ -122,7 +127,7 @@ def _left_out(
     return np.asarray(group[None, :] == chosen[:, None])
 
 
-def _solve(parts: list[_Part], context: Context) -> dict[int, Told]:
+def solve(parts: list[Part], context: Context) -> dict[int, Told]:
     """What the tables together tell of each; by identity of the table."""
     index = parts[0].shape.index
     threshold = context.min_cell(index.name)
@@ -131,7 +136,7 @@ def _solve(parts: list[_Part], context: Context) -> dict[int, Told]:
     rows = sum(part.shape.frame.height for part in parts)
     if cells is None or rows > _MOST_ROWS or rows * cells.height > _MOST_CELLS * _MOST_ROWS:
         # One table without blanks and margins tells of nothing but its cells, however many they are.
-        plain = len(parts) == 1 and not parts[0].hidden.any() and not _margins(parts[0]).any()
+        plain = len(parts) == 1 and not parts[0].hidden.any() and not margin_rows(parts[0]).any()
         return {id(part.table): Told(proved=plain) for part in parts}
     cells = _with_blanks(parts, dims, cells)
     counts = cells["n"].to_numpy()
@@ -141,7 +146,7 @@ def _solve(parts: list[_Part], context: Context) -> dict[int, Told]:
     shown = [rows[~part.hidden & ok] for part, rows, ok in zip(parts, members, adds, strict=True)]
     sums = np.vstack(shown)
     told = {id(part.table): Told() for part in parts}
-    targets, owners, blank = [], [], []
+    targets, owners, blank, row_of = [], [], [], []
     try:
         for part, inside, ok in zip(parts, members, adds, strict=True):
             asked = [inside[part.hidden & ok]]
@@ -150,6 +155,8 @@ def _solve(parts: list[_Part], context: Context) -> dict[int, Told]:
             targets += asked
             owners += [id(part.table)] * sum(len(some) for some in asked)
             blank += [number == 0 for number, some in enumerate(asked) for _ in some]
+            row_of += [int(row) for row in np.flatnonzero(part.hidden & ok)]
+            row_of += [-1] * sum(len(some) for some in asked[1:])
         if not owners:
             return told
         wanted = np.vstack(targets)
@@ -162,8 +169,14 @@ def _solve(parts: list[_Part], context: Context) -> dict[int, Told]:
     fixed = known & found.fixed & (small | np.array(blank))
     narrow = small & ~found.fixed & (found.high - found.low < threshold)
     place = np.array(owners)
+    told_of = np.array(row_of)
     return {
-        owner: Told(int(fixed[place == owner].sum()), int(narrow[place == owner].sum())) for owner in told
+        owner: Told(
+            int(fixed[place == owner].sum()),
+            int(narrow[place == owner].sum()),
+            rows=tuple(int(row) for row in told_of[(place == owner) & (fixed | narrow)]),
+        )
+        for owner in told
     }
 
 
@@ -171,15 +184,15 @@ def _told(context: Context) -> dict[int, Told]:
     """What the request tells, by identity of the table; computed once. Tables that are too large together are
     looked at each alone too, and what is not found so is not proved."""
     if "told" not in context.memo:
-        by_raw: dict[str, list[_Part]] = {}
-        for part in _parts(context):
+        by_raw: dict[str, list[Part]] = {}
+        for part in parts_of(context):
             by_raw.setdefault(part.shape.index.view, []).append(part)
         told: dict[int, Told] = {}
         for parts in by_raw.values():
-            together = _solve(parts, context)
+            together = solve(parts, context)
             if len(parts) > 1 and not all(one.proved for one in together.values()):
                 for part in parts:
-                    alone = _solve([part], context)[id(part.table)]
+                    alone = solve([part], context)[id(part.table)]
                     together[id(part.table)] = replace(alone, proved=False)
             told |= together
         context.memo["told"] = told
