@@ -16,6 +16,7 @@ import httpx
 from sandbox.core.errors import fail
 
 COMMAND = [sys.executable, "-m", "sandbox.cli.main"]
+START_SECONDS = 180.0  # of the server, on a slow machine with much else to do
 
 
 class DemoSpace:
@@ -91,8 +92,8 @@ class DemoSpace:
         return path
 
     def _ready(self) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.server.poll() is None:
             try:
                 if httpx.get(f"{self.url}/public/health", timeout=1).status_code == 200:
                     return

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -72,15 +73,21 @@ class Played:
 
 def play(folder: Path, *words: str) -> Played:
     """``sandbox demo`` as a person runs it."""
-    done = subprocess.run(
-        [sys.executable, "-m", "sandbox.cli.main", "demo", "--folder", str(folder), *words],
+    command = [sys.executable, "-m", "sandbox.cli.main", "demo", "--folder", str(folder), *words]
+    with subprocess.Popen(
+        command,
         env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=400,
-        check=False,
-    )
-    return Played(done.returncode, done.stdout + done.stderr, folder)
+        start_new_session=True,
+    ) as done:
+        try:
+            output, errors = done.communicate(timeout=900)
+        except subprocess.TimeoutExpired:
+            os.killpg(done.pid, signal.SIGTERM)  # with its server and its worker
+            raise
+    return Played(done.returncode, output + errors, folder)
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,7 @@ def test_a_task_that_ended_with_nobody_waiting_is_collected_later(prober: ProbeE
     assert prober.known() == [task.id]
     outcome = prober.run(task)
     assert (outcome.end, outcome.report) == (End.SUCCEEDED, {"slept": True})
-    assert outcome.seconds < 3
+    assert 1 <= outcome.seconds < 30
 
 
 def test_the_clock_runs_on_without_a_waiter(prober: ProbeExecutor) -> None:

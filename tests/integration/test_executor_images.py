@@ -104,7 +104,9 @@ def inside(prober: ProbeExecutor) -> Callable[..., dict[str, Any]]:
     """What a probe reports from inside an image."""
 
     def run(image: str, code: str, **params: Any) -> dict[str, Any]:
-        task = replace(prober.task(code, memory_bytes=1 << 30, cpus=2), image=prober.image(image))
+        task = replace(
+            prober.task(code, memory_bytes=1 << 30, cpus=2, seconds=300), image=prober.image(image)
+        )
         outcome: Outcome = prober.run(replace(task, params={**task.params, **params}))
         assert outcome.end is End.SUCCEEDED
         return outcome.report

@@ -35,7 +35,7 @@ def in_background(executor: SlurmProber, task: Task) -> Future[Outcome]:
 def running(executor: SlurmProber, cluster: Cluster, task: Task) -> Future[Outcome]:
     """``run`` in a thread, returned when its sandbox was let go on the node."""
     future = in_background(executor, task)
-    until(lambda: future.done() or cluster.begun(task), 60)
+    until(lambda: future.done() or cluster.begun(task))
     assert not future.done(), future.result()
     assert cluster.there(task)
     return future
@@ -71,7 +71,7 @@ def test_an_unsuccessful_end_comes_back_as_what_it_is(slurmed: Make) -> None:
     assert (failed.end, failed.exit_code) == (End.FAILED, 7)
     late = executor.run(executor.task(LONG, seconds=1))
     assert late.end is End.TIMED_OUT
-    assert late.seconds < 5
+    assert late.seconds < 60
 
 
 def test_a_node_that_gives_less_than_was_measured_runs_nothing(slurmed: Make, cluster: Cluster) -> None:
@@ -114,7 +114,7 @@ def test_a_cancelled_job_whose_program_is_killed_leaves_nothing_running(
     os.kill(program, signal.SIGKILL)  # as Slurm does when ``KillWait`` is over
     cluster.say("scancel", f"--name={executor._name(_run(executor, task))}")
     assert future.result(timeout=30).end is End.LOST
-    until(lambda: nothing_left(cluster, task), 10)
+    until(lambda: nothing_left(cluster, task))
     assert executor.run(task).end is End.LOST
 
 
@@ -154,7 +154,7 @@ def test_two_jobs_for_one_ticket_run_it_once(slurmed: Make, cluster: Cluster) ->
     job = run.notes.noted("job")
     assert job is not None
     assert job["slurm"] in jobs  # found by name, not submitted a third time
-    until(lambda: executor._state(run) not in slurm_calls.LIVE, 20)
+    until(lambda: executor._state(run) not in slurm_calls.LIVE)
     ended = json.loads((run.path / "end.json").read_text())
     assert executor.run(task) == outcome
     assert json.loads((run.path / "end.json").read_text()) == ended
@@ -168,11 +168,11 @@ def test_a_node_that_dies_loses_the_task_and_gives_no_second_result(slurmed: Mak
     os.kill(cluster.pid("slurmd"), signal.SIGKILL)
     outcome = future.result(timeout=60)
     assert (outcome.end, outcome.report, list(outcome.files.iterdir())) == (End.LOST, {}, [])
-    until(lambda: nothing_left(cluster, task), 30)  # its program sees that it counts no more
+    until(lambda: nothing_left(cluster, task))  # its program sees that it counts no more
     assert executor.run(task) == outcome
     executor.discard(task.id)
     cluster.script("start")
-    until(cluster.idle, 60)
+    until(cluster.idle)
     again = executor.run(executor.task("report['again'] = True"))
     assert again.report == {"again": True}
 

@@ -57,7 +57,7 @@ class ProbeExecutor(DockerExecutor):
 SLEEP = "open('/out/files/begun', 'w').close(); time.sleep({seconds}); report['slept'] = True"
 
 
-def until(holds: Callable[[], Any], seconds: float = 15) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until ``holds`` gives something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -8,6 +8,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from sandbox.demo.space import DemoSpace
 from sandbox.demo.story import Case, Story
 from sandbox.executor.docker import DockerExecutor
 from sandbox.store import Store
+from tests.plugins.vault import unmount
 
 # waits first, so that a folder taken away under the running code would be noticed
 SLOW_JOB = """\
@@ -136,7 +138,7 @@ class Live:
         id: str = connector.supply(manifest, self.case.data.file, self.story.world.key)["id"]
         return id
 
-    def wait(self, kind: str, id: str, *states: str, seconds: float = 90) -> Resource:
+    def wait(self, kind: str, id: str, *states: str, seconds: float = 300) -> Resource:
         """Until the row is in one of ``states``."""
         deadline = time.monotonic() + seconds
         while (found := self.get(kind, id)).state not in states:
@@ -155,7 +157,7 @@ class Live:
         self.kills.append(why)
         self.space.worker = self.space.start("worker")
 
-    def kill_in(self, kind: str, id: str, state: str, seconds: float = 60) -> None:
+    def kill_in(self, kind: str, id: str, state: str, seconds: float = 180) -> None:
         """kill -9 while the row is in ``state``: the worker runs in slices and is looked at while frozen."""
         deadline = time.monotonic() + seconds
         while True:
@@ -191,33 +193,37 @@ def live_space(
     ``measured=False`` leaves coverage out of the processes: those that are killed would tell nothing of it,
     and it makes each start take half as long again.
     """
-    opened: list[Live] = []
-    databases: list[str] = []
+    with ExitStack() as ends:  # each is done whatever became of the others, and of a space half made
 
-    def make(dialect: str = "sqlite", rows: int = 500, measured: bool = True) -> Live:
-        folder = tmp_path_factory.mktemp(f"live-{dialect}") / "demo"
-        env = {} if measured else {"COVERAGE_PROCESS_CONFIG": ""}
-        if dialect == "postgresql":
-            server = request.getfixturevalue("postgresql_server")
-            databases.append(f"live_{uuid.uuid4().hex}")
-            server.admin(f"CREATE DATABASE {databases[-1]}")
-            env["SANDBOX_DATABASE"] = server.url(databases[-1])
-        space = DemoSpace(folder, HERE / "profile.yaml", **env)
-        url = env.get("SANDBOX_DATABASE", f"sqlite:///{folder}/space/sandbox.db")
-        store = Store(url, signer=FileSigner.load(folder / "space" / "keys" / "audit.pem"))
-        live = Live(space, Story(space, [residents(folder, rows)]), store)
-        opened.append(live)
-        for act in ("parties", "catalogue", "agreement", "scenarios", "supplies", "primary"):
-            getattr(live.story, act)()
-        return live
+        def make(dialect: str = "sqlite", rows: int = 500, measured: bool = True) -> Live:
+            folder = tmp_path_factory.mktemp(f"live-{dialect}") / "demo"
+            ends.callback(unmount, folder / "space")
+            env = {} if measured else {"COVERAGE_PROCESS_CONFIG": ""}
+            if dialect == "postgresql":
+                server = request.getfixturevalue("postgresql_server")
+                name = f"live_{uuid.uuid4().hex}"
+                server.admin(f"CREATE DATABASE {name}")
+                ends.callback(server.admin, f"DROP DATABASE {name} WITH (FORCE)")
+                env["SANDBOX_DATABASE"] = server.url(name)
+            space = DemoSpace(folder, HERE / "profile.yaml", **env)
+            ends.callback(stopped, space)
+            url = env.get("SANDBOX_DATABASE", f"sqlite:///{folder}/space/sandbox.db")
+            store = Store(url, signer=FileSigner.load(folder / "space" / "keys" / "audit.pem"))
+            ends.callback(store.close)
+            live = Live(space, Story(space, [residents(folder, rows)]), store)
+            live.story.parties()
+            ends.callback(live.story.world.close)
+            for act in ("catalogue", "agreement", "scenarios", "supplies", "primary"):
+                getattr(live.story, act)()
+            return live
 
-    yield make
-    for live in opened:
-        live.space.stop()
-        live.story.world.close()
-        live.store.close()
-        for task in live.executor.known():
-            live.executor.discard(task)
-        live.space.run("keys", "lock")
-    for name in databases:
-        request.getfixturevalue("postgresql_server").admin(f"DROP DATABASE {name} WITH (FORCE)")
+        yield make
+
+
+def stopped(space: DemoSpace) -> None:
+    """Its processes ended, its tasks discarded, its keys taken away."""
+    space.stop()
+    executor = DockerExecutor(Places(Settings.from_env(space.env).resting()).tasks)
+    for task in executor.known():
+        executor.discard(task)
+    space.run("keys", "lock")

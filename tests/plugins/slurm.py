@@ -131,7 +131,7 @@ def cluster(slurm_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     for name, value in slurm_cluster.environment.items():
         monkeypatch.setenv(name, value)
     slurm_cluster.script("start")
-    until(slurm_cluster.idle, 30)
+    until(slurm_cluster.idle)
     return slurm_cluster
 
 

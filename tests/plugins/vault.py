@@ -10,6 +10,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.vault import Folder, Image, Master, Vault
+from sandbox.vault.settings import IMAGE, ROOT
 
 os.environ.setdefault("TEST_MASTER_KEY", secrets.token_hex(32))
 MASTER = "env:TEST_MASTER_KEY"
@@ -40,6 +42,29 @@ def pytest_unconfigure() -> None:
         made.detach()
         shutil.rmtree(made.file.parent)
         volume.cache_clear()
+
+
+def unmount(home: Path) -> None:
+    """Take away the volume of its own that the space at ``home`` may have mounted: a mount left behind holds
+    a loop device and stops the test run's own tidying."""
+    Image(home / IMAGE, home / ROOT).detach()
+
+
+def _mounted_below(folder: Path) -> list[Path]:
+    """Mounts in ``folder``, the inner ones first."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    points = (Path(line.split()[4]) for line in lines)
+    return sorted((path for path in points if path.is_relative_to(folder)), reverse=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_stays_mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The last teardown of a file of tests: a mount that one of them left is taken away, and named."""
+    yield
+    left = _mounted_below(tmp_path_factory.getbasetemp())
+    for path in left:
+        subprocess.run(["umount", str(path)], check=False)
+    assert left == []
 
 
 def folder_of(home: Path) -> Path:
