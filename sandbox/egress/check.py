@@ -19,7 +19,7 @@ from sandbox.egress.checks import CHECKS
 from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.differencing import request_books
 from sandbox.egress.clean import clean_text, label
-from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release
+from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release, Scope
 from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
 from sandbox.egress.forms import Budget, Document
 from sandbox.egress.layout import lay_out
@@ -248,18 +248,26 @@ def check(
     budget: Budget | None = None,
     script: Script | None = None,
     ledger: Ledger | None = None,
+    scope: Scope | None = None,
 ) -> Report:
     """Check the files under ``paths`` against ``raws`` and give the report.
 
     ``script``: the SQL job that made them; what is recognised of it is recomputed (``recompute``).
     ``canonical``: folder for the bytes that may leave; nothing is written there for a rejected set.
     ``ledger``: earlier releases by entity sets, and where those of this set go unless it is rejected.
+    ``scope``: what the request is for and was granted.
     Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``); what the
     outputs do is always a finding.
     """
     started = time.monotonic()
     context = Context(
-        raws, declared, policy_values, recipient=recipient or {}, budget=budget or Budget(), script=script
+        raws,
+        declared,
+        policy_values,
+        recipient=recipient or {},
+        budget=budget or Budget(),
+        script=script,
+        scope=scope,
     )
     if raws:
         context.indexes  # noqa: B018  (unreadable raw data is the caller's error, not a finding)

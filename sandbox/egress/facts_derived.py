@@ -29,7 +29,7 @@ _MOST_DIGITS = 9  # of a constant of the job's own
 _PERIODS = (1, 4, 7, 12)  # last period; the year before, of quarters, of months; the week before, of days
 
 
-def _dominated(context: Context, shape: Shape, raw: str, rows: pl.Series) -> np.ndarray:
+def dominated(context: Context, shape: Shape, raw: str, rows: pl.Series) -> np.ndarray:
     """Rows whose cell fails the (n, k) or the p % rule for a raw number."""
     n = int(context.number("egress.dominance_n"))
     k, p = context.number("egress.dominance_k"), context.number("egress.p_percent")
@@ -61,7 +61,7 @@ def base_facts(context: Context, shape: Shape, rows: pl.Series) -> tuple[np.ndar
             if cells.dtype != pl.Struct:
                 continue
             fields = [cells.struct.field(f).cast(pl.Float64).to_numpy().copy() for f in "sadc"]
-            bad = _dominated(context, shape, raw, rows)
+            bad = dominated(context, shape, raw, rows)
             for one in fields:
                 one[bad] = np.nan
             total, mean, spread, known = fields

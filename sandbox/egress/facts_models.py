@@ -16,7 +16,6 @@ from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
-from scipy import stats
 
 from sandbox.egress.bands import tame
 from sandbox.egress.context import Context
@@ -206,11 +205,12 @@ def _regression(
                 freedom = len(rows) - len(labels)
                 if freedom < least or len(np.unique(index.entities[rows])) < least:
                     continue
-                for found in _least_squares(terms, y, rows):
-                    columns = [c for c in numbers if any(_fits(data[c], one) for one in found.columns)]
-                    if any(_fits(data[c], found.columns[0]) for c in columns):
-                        entities = len(np.unique(index.entities[rows]))
-                        return Fitted(frozenset({label, *columns}), found.numbers, entities)
+                told = [_told(data, numbers, found) for found in _least_squares(terms, y, rows)]
+                if any(columns for columns, _ in told):
+                    # Rounded coefficients may be those of several years: the errors say of which.
+                    columns, also = max(told, key=lambda one: len(one[0]))
+                    entities = len(np.unique(index.entities[rows]))
+                    return Fitted(frozenset({label, *columns}), also, entities)
     return None
 
 
@@ -218,6 +218,12 @@ def _regression(
 class _Fit:
     columns: list[np.ndarray]  # coefficients, standard errors, t, p, ends of intervals, exponentials
     numbers: tuple[float, ...]
+
+
+def _told(data: pl.DataFrame, numbers: list[str], found: _Fit) -> tuple[list[str], tuple[float, ...]]:
+    """The columns that a fit explains, where one of them is its coefficients; and what a note may say."""
+    columns = [c for c in numbers if any(_fits(data[c], one) for one in found.columns)]
+    return (columns if any(_fits(data[c], found.columns[0]) for c in columns) else []), found.numbers
 
 
 def _least_squares(terms: _Terms, y: np.ndarray, rows: np.ndarray) -> Iterator[_Fit]:
@@ -246,6 +252,8 @@ def _least_squares(terms: _Terms, y: np.ndarray, rows: np.ndarray) -> Iterator[_
         test,
         (residual / (n - p)) ** 0.5,
     )
+    from scipy import stats  # half a second, needed by regressions only
+
     shifted = terms.age is not None and terms.intercept is not None
     last = datetime.now(UTC).year + 1 if shifted else terms.first_age
     for year in range(terms.first_age, max(last, terms.first_age) + 1):

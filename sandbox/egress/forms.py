@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 from PIL import Image
 
+from sandbox.egress.columns import Column, encode
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -57,11 +59,36 @@ class Table:
     part: str  # "" for the only table of a file, else e.g. "table 2"
     cells: pl.DataFrame
     data: pl.DataFrame
+    _known: dict[str, tuple[pl.DataFrame, Column]] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> list[str]:
         """Column names in file order."""
         return self.data.columns
+
+    def column(self, name: str) -> Column:
+        """``data[name]`` as distinct values and their numbers; found out once."""
+        return self._encoded("data", self.data, name)
+
+    def shown(self, name: str) -> Column:
+        """``cells[name]``, as text, in the same way."""
+        return self._encoded("cells", self.cells, name)
+
+    def _encoded(self, what: str, frame: pl.DataFrame, name: str) -> Column:
+        known = self._known.get(f"{what} {name}")
+        if known is None or known[0] is not frame:  # our own numbers may have taken the place of the job's
+            known = (frame, encode(frame[name].cast(pl.String) if what == "cells" else frame[name]))
+            self._known[f"{what} {name}"] = known
+        return known[1]
+
+
+def tabled(part: str, shown: dict[str, Column], data: dict[str, Column]) -> Table:
+    """A table of columns that were encoded as they were read."""
+    cells, typed = ({n: c.rows(c.values) for n, c in columns.items()} for columns in (shown, data))
+    made = Table(part, pl.DataFrame(cells), pl.DataFrame(typed))
+    for what, frame, columns in (("cells", made.cells, shown), ("data", made.data, data)):
+        made._known.update({f"{what} {name}": (frame, column) for name, column in columns.items()})
+    return made
 
 
 @dataclass(frozen=True)
@@ -135,6 +162,7 @@ class Document:
     members: list[Document] = field(default_factory=list)  # of an archive, each under "archive/member"
     outer: str = ""  # path of the archive that it is a member of
     ordered: bool = False  # the order of its rows was declared
+    columns: tuple[str, ...] = ()  # the order of its columns, as declared or as the job's statement has it
     faults: list[tuple[str, str]] = field(default_factory=list)  # (reason, where)
     body: Any = None  # what the canonical writer of the form needs
 

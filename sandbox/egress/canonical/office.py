@@ -73,7 +73,7 @@ def xlsx(document: Document, ordered: bool) -> bytes:
     for sheet in document.body:
         assert isinstance(sheet, Sheet)
         if sheet.table is not None:
-            frame = in_order(sheet.table, ordered)
+            frame = in_order(sheet.table, document, ordered)
             numbers = [c for c, kind in frame.schema.items() if kind == pl.Float64]
             frame = frame.with_columns(pl.col(numbers) + 0.0)
             sheets.append((sheet.title, _rows([tuple(frame.columns), *frame.rows()])))

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from sandbox.egress.bands import MARGIN
+from sandbox.egress.canonical.numbers import steady
 from sandbox.egress.clean import clean_text
 from sandbox.egress.forms import Document, Table, Unreadable
 from sandbox.egress.readers.sniff import sniff
@@ -19,15 +21,29 @@ from sandbox.egress.readers.sniff import sniff
 _BARE = re.compile(r"[\w%()./][\w %()./\-]*")
 
 
-def in_order(table: Table, ordered: bool) -> pl.DataFrame:
-    """The cleaned rows of ``table``: sorted by all columns unless their order was declared."""
+def _place(frame: pl.DataFrame, name: str) -> tuple[Any, ...]:
+    """Where a column stands that nobody declared: labels first, then by name, numbers in it by their value,
+    totals last. So the order of columns says nothing."""
+    parts = re.split(r"([0-9]+)", name)
+    natural = [(int(part), part) if i % 2 else (-1, part) for i, part in enumerate(parts)]
+    return frame[name].dtype.is_numeric(), bool(MARGIN.fullmatch(name)), natural
+
+
+def in_order(table: Table, document: Document, ordered: bool) -> pl.DataFrame:
+    """The cleaned rows of ``table``: columns as ``document.columns`` lists them, the others by ``_place``;
+    numbers to twelve digits; rows sorted by all columns unless their order was declared."""
     frame = table.data
+    listed = [name for name in document.columns if name in frame.columns]
+    rest = sorted(set(frame.columns) - set(listed), key=lambda name: _place(frame, name))
+    frame = frame.select(
+        [frame[name] if not frame[name].dtype.is_float() else steady(frame[name]) for name in listed + rest]
+    )
     return frame if ordered or frame.width == 0 else frame.sort(frame.columns, nulls_last=False)
 
 
 def csv(document: Document, ordered: bool) -> bytes:
     """UTF-8, least quoting, notes first."""
-    frame = in_order(document.tables[0], ordered)
+    frame = in_order(document.tables[0], document, ordered)
     # An empty line would be no row: the only cell of a row is written as an empty string.
     empty = '""' if frame.width == 1 else ""
     body = frame.write_csv(
@@ -50,7 +66,7 @@ def csv(document: Document, ordered: bool) -> bytes:
 
 def _arrow(document: Document, ordered: bool) -> Any:
     """The table in Arrow's plain types, one chunk."""
-    arrow = in_order(document.tables[0], ordered).to_arrow()
+    arrow = in_order(document.tables[0], document, ordered).to_arrow()
     plain = {pa.large_string(): pa.string(), pa.string_view(): pa.string()}
     schema = pa.schema([pa.field(f.name, plain.get(f.type, f.type)) for f in arrow.schema])
     return arrow.cast(schema).combine_chunks()

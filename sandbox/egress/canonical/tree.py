@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as stdlib
 from typing import Any
 
+from sandbox.egress.canonical.numbers import steady_number
 from sandbox.egress.clean import clean_text
 from sandbox.egress.forms import Document
 
@@ -14,6 +15,7 @@ def tidy(value: Any, ordered: bool) -> Any:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, float):
+        value = steady_number(value)
         return int(value) if value.is_integer() and abs(value) < 1e15 else value
     if isinstance(value, dict):
         return {clean_text(name): tidy(child, ordered) for name, child in value.items()}

@@ -51,20 +51,17 @@ def _stated(
 
 
 def _concentrated(shape: Shape) -> pl.Series:
-    """Rows with a sensitive value that hold all entities of their group: in the table, as its rows show it,
-    or in the raw data, whatever other rows the table has."""
+    """Rows with a sensitive value that hold all entities of their group of whom the raw data has a value,
+    whatever other rows the table has. Where others are only left out for being few, none can be sure."""
     result = pl.Series([False] * shape.frame.height, dtype=pl.Boolean)
     for k, raw in shape.raw_of.items():
         rest = [other for other in shape.dims if other != k]
         if raw not in shape.index.sensitive:
             continue
         inside = ~shape.wild(k)
-        if rest and shape.frame[k].n_unique() > 1:
-            frame = shape.frame.select(rest).with_columns(n=shape.n, inside=inside)
-            group = frame.select(pl.when("inside").then("n").otherwise(0).sum().over(rest)).to_series()
-            result = result | ((shape.n == group) & inside & (shape.n > 0))
         everyone = replace(shape, dims={other: shape.dims[other] for other in rest})
-        group = recount(everyone, shape.index.entity_count).cast(pl.Int64)
+        known = f"{shape.index.entity_count} FILTER (WHERE {shape.index.code(raw)} >= 0)"
+        group = recount(everyone, known).cast(pl.Int64)
         result = result | ((shape.n == group) & inside & (shape.n > 0))
     return result
 

@@ -26,6 +26,7 @@ _SHARE = 0.2
 _SAMPLE = 300  # rows of which columns are joined
 _MOST_COLUMNS = 6  # columns joined in every order; more only in theirs
 _DIGITS = r"^[0-9Xx]{1,17}$"
+_PIECE = r"^[0-9A-Za-z]{2,16}$"
 _RARE = 0.002  # share of the places in a text where a short name may stand by chance
 
 
@@ -62,6 +63,34 @@ def _joined(table: Table) -> pl.Series:
     if len(columns) <= _MOST_COLUMNS:
         orders += [order for size in (2, 3, 4) for order in permutations(columns, size)]
     return pl.concat([head.select(pl.concat_str(order)).to_series() for order in dict.fromkeys(orders)])
+
+
+def _over_files(context: Context) -> pl.Series:
+    """Rows of columns of short codes in two to four files of equal length, joined in every order."""
+    found: dict[int, list[tuple[int, pl.Series]]] = {}
+    for number, document in enumerate(context.documents):
+        for table in document.tables:
+            head = table.cells.head(_SAMPLE).select(pl.all().cast(pl.String))
+            for column in head.iter_columns():
+                if bool((column.str.contains(_PIECE).fill_null(False).mean() or 0) > 0.9):  # type: ignore[operator]
+                    found.setdefault(table.cells.height, []).append((number, column))
+    joined = [pl.Series([], dtype=pl.String)]
+    for columns in found.values():
+        for size in (2, 3, 4) if len(columns) <= _MOST_COLUMNS else ():
+            for order in permutations(columns, size):
+                if len({number for number, _ in order}) == size:
+                    frame = pl.DataFrame({f"p{i}": column for i, (_, column) in enumerate(order)})
+                    joined.append(frame.select(pl.concat_str(pl.all())).to_series().rename(""))
+    return pl.concat(joined).unique().drop_nulls()
+
+
+def _whole_again(document: Document, context: Context) -> Iterable[Finding]:
+    """Identifiers that are whole when files are put beside each other."""
+    values = _over_files(context)
+    hits = context.identifying(values).filter("strong") if len(values) else pl.DataFrame()
+    for (raw,), group in hits.group_by("raw") if hits.height else ():
+        evidence = {"count": group["index"].n_unique(), "basis": "parts"}
+        yield finding("RAW_IDENTIFIER", document.shown, "files joined", evidence, raw=str(raw))
 
 
 def _parts(index: RawIndex, values: pl.Series) -> pl.DataFrame:
@@ -117,6 +146,8 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         where = f"{table.part} columns joined".strip()
         for index in context.indexes if len(values) else ():
             yield from _cut(document, where, _parts(index, values), min(_SAMPLE, table.cells.height), index)
+    if document is context.documents[0] and len(context.documents) > 1:
+        yield from _whole_again(document, context)
 
 
 CHECK = Check(("RAW_IDENTIFIER",), "file", run, raw=True)

@@ -22,7 +22,8 @@ from sandbox.egress.facts import unexplained_digits
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import Shape, as_numbers, recognise
+from sandbox.egress.rawdata import UNKNOWN
+from sandbox.egress.shape import Shape, recognise
 from sandbox.egress.shape_columns import margins
 
 # Words that tables of statistics are written with: what a number is, not whom it counts.
@@ -125,15 +126,15 @@ def _odd(shape: Shape, k: str, context: Context, known: set[str]) -> pl.Series |
     """The cells of a column that nothing explains; None where the column is for others to judge."""
     if k in shape.dims and k not in shape.matched:
         return None  # a group of the checker's own finding
-    cells = shape.texts[k]
-    values = cells.drop_nulls()
-    if not len(values):
+    column = shape.column(k)
+    plain = k in shape.dims and shape.dims[k] == shape.index.code(shape.raw_of[k])
+    if not len(column.values) or (plain and bool((shape.codes[k] != UNKNOWN).all())):
         return None
-    numbers = as_numbers(shape.frame[k])
-    mostly = 2 * numbers.drop_nulls().len() >= len(values)
+    cells, numbers = shape.texts[k], shape.numbers(k)
+    mostly = 2 * (len(cells) - numbers.null_count()) >= len(cells) - cells.null_count()
     if mostly:
         cells = cells.set(numbers.is_not_null(), None)
-    labels = cells.drop_nulls().unique(maintain_order=True)
+    labels = cells.drop_nulls().unique(maintain_order=True) if mostly else column.values
     labels = labels.filter(~margins(labels))
     words = _uncounted(shape, k, labels) and bands(labels.to_list()) is None
     open_ = labels.to_list() if words else [label for label in labels if not _ordinary(label, known)]
@@ -153,11 +154,11 @@ def _odd(shape: Shape, k: str, context: Context, known: set[str]) -> pl.Series |
 
 
 def _filler(cells: pl.Series, column: pl.Series) -> pl.Series:
-    """The cells without the short word that most rows of the column repeat."""
+    """The cells without the short word that most rows of the table repeat."""
     counts = cells.value_counts(sort=True)
     label, n = str(counts[counts.columns[0]][0]), int(counts["count"][0])
     plain = len(label) <= _SHORT or (label.isascii() and label.isalpha())
-    if plain and len(column) > 2 and 2 * n > column.drop_nulls().len():
+    if plain and len(column) > 2 and 2 * n > len(column):
         return cells.filter(cells != label)
     return cells
 
@@ -174,12 +175,15 @@ def _sparse(shape: Shape, k: str) -> int:
 
 def _names(cells: pl.Series, context: Context) -> int:
     """Labels with a raw name somewhere in them."""
-    found = 0
-    for label in cells.unique():
-        runs = _HAN.findall(label)
-        parts = [run[a:b] for run in runs for a, b in combinations(range(len(run) + 1), 2) if b - a in _NAME]
-        found += bool(parts) and not context.identifying(pl.Series(parts, dtype=pl.String)).is_empty()
-    return found
+    parts = [
+        (number, run[a:b])
+        for number, label in enumerate(cells.unique())
+        for run in _HAN.findall(label)
+        for a, b in combinations(range(len(run) + 1), 2)
+        if b - a in _NAME
+    ]
+    hits = context.identifying(pl.Series([part for _, part in parts], dtype=pl.String))
+    return len({parts[int(place)][0] for place in hits["index"]})
 
 
 def run(document: Document, context: Context) -> Iterable[Finding]:

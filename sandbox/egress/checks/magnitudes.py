@@ -139,6 +139,17 @@ def _tails(context: Context, shape: Shape, column: str, raw: str) -> pl.Series:
     return hits if many or chance * _CHANCE < told else nowhere
 
 
+def _ranked(shape: Shape, column: str) -> bool:
+    """Whether a column numbers the rows by another of its numbers, from the largest or the least."""
+    ranks = shape.numbers(column)
+    places = np.arange(1.0, len(ranks) + 1)
+    if len(ranks) < _COLUMN or not np.array_equal(ranks.fill_null(0).sort().to_numpy(), places):
+        return False
+    others = [shape.n.cast(pl.Float64), *(shape.numbers(k) for k in shape.names if k != column)]
+    ordered = [one.gather(ranks.arg_sort()) for one in others if one.null_count() == 0 and one.n_unique() > 1]
+    return any(one.is_sorted(descending=down) for one in ordered for down in (True, False))
+
+
 def _measure(
     document: Document,
     context: Context,
@@ -147,6 +158,8 @@ def _measure(
     column: str,
     facts: dict[str, pl.DataFrame],
 ) -> Iterable[Finding]:
+    if _ranked(shape, column):
+        return
     stated = shape.numbers(column)
     hidden = suppressed(shape)
     threshold = context.min_cell(shape.index.name)
@@ -192,25 +205,31 @@ def _labelled(document: Document, context: Context, table: Table, index: RawInde
     labels = pl.Series([False] * table.data.height, dtype=pl.Boolean)
     for name in table.columns:
         if table.data[name].dtype == pl.String:
-            labels = labels | table.data[name].str.contains(f"(?i){_EXTREME.pattern}").fill_null(False)
-    values: set[float] = set()
+            column = table.column(name)
+            hits = column.values.str.contains(f"(?i){_EXTREME.pattern}").to_numpy()
+            labels = labels | pl.Series(column.spread(hits, False), dtype=pl.Boolean)
+    told: list[np.ndarray] = []
     for name in table.columns:
-        numbers = as_numbers(table.data[name])
-        values |= set(numbers.drop_nulls() if _EXTREME.search(name) else numbers.filter(labels).drop_nulls())
-    if not values:
+        column = table.column(name)
+        if _EXTREME.search(name):
+            told.append(as_numbers(column.values).drop_nulls().to_numpy())
+        elif bool(labels.any()):
+            told.append(as_numbers(table.data[name], column).filter(labels).drop_nulls().to_numpy())
+    values = np.concatenate([np.zeros(0), *told])
+    if not len(values):
         return
     threshold = context.min_cell(index.name)
     count = 0
     for raw in _numbers(index):
         known = index.numbers(raw)
-        if not len(known) or not {known[0], known[-1]} & values:
+        if not len(known) or not np.isin(known[[0, -1]], values).any():
             continue
         ends = index.engine.rows(
             f"SELECT {index.number(raw)}, {index.entity_count} FROM {index.table} r "
             f"WHERE {index.number(raw)} IN (?, ?) GROUP BY 1",
             [float(known[0]), float(known[-1])],
         )
-        count += sum(float(value) in values and held < threshold for value, held in ends)
+        count += sum(bool((values == value).any()) and held < threshold for value, held in ends)
     if count:
         yield finding("EXTREME", document.shown, table.part, {"count": count, "threshold": threshold})
 

@@ -1,18 +1,22 @@
 """Cells that an aggregate leaves out though enough entities stand in them: a bit each, and nobody's number.
 
 What is left out must follow a rule that the raw data confirms: fewer entities than in every cell that is
-shown, a whole value of a dimension, the rest after the first rows, or the complement that margins need. A
-statement that was recomputed leaves out what its text says; that is for its readers.
+shown, dominance as in none that is shown, a whole value of a dimension, the rest after the first rows, or the
+complement that margins need. A statement that was recomputed leaves out what its text says; that is for its
+readers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import polars as pl
 
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
+from sandbox.egress.facts import raw_numbers
+from sandbox.egress.facts_derived import dominated
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
@@ -44,14 +48,33 @@ def _cells(shape: Shape) -> pl.DataFrame | None:
     )
 
 
-def _unruly(cells: pl.DataFrame, margin: bool, least: float) -> int:
-    """How many cells are not ``shown`` for no reason of size."""
+def _unruly(context: Context, shape: Shape, cells: pl.DataFrame, margin: bool) -> int:
+    """How many cells are not ``shown`` for no reason of size or dominance."""
+    least = context.min_cell(shape.index.name)
     shown, hidden = cells.filter("shown"), cells.filter(~pl.col("shown"))
     n, m = shown["n"].min(), shown["m"].min()
     large = hidden.filter((pl.col("n") >= max(n, least)) & (pl.col("m") >= m))  # type: ignore[type-var]
-    small = hidden.height - large.height
+    few = large.height
+    if few >= _FEW:
+        few = _without_dominated(context, shape, shown, large)
+    small = hidden.height - few
     allowed = _COMPLEMENT * small if margin else 0
-    return large.height if large.height >= max(_FEW, allowed + 1) else 0
+    return few if few >= max(_FEW, allowed + 1) else 0
+
+
+def _without_dominated(context: Context, shape: Shape, shown: pl.DataFrame, large: pl.DataFrame) -> int:
+    """How many of the cells in ``large`` are not dominated, for the raw number that explains most of them:
+    one of which no cell that is ``shown`` is dominated, so that leaving out is a rule and no choice."""
+    both = pl.concat([shown, large])
+    made = replace(shape, frame=both, codes={k: both[k].to_numpy() for k in shape.dims}, _wild={})
+    for k in shape.dims:
+        made.all_values(k)
+    few = large.height
+    for raw in raw_numbers(shape.index) if shape.measures else ():
+        bad = dominated(context, made, raw, pl.Series([True] * both.height))
+        if not bad[: shown.height].any():
+            few = min(few, int((~bad[shown.height :]).sum()))
+    return few
 
 
 def _between(shape: Shape, cells: pl.DataFrame) -> pl.DataFrame:
@@ -65,7 +88,7 @@ def _between(shape: Shape, cells: pl.DataFrame) -> pl.DataFrame:
     return sorted_.slice(int(at[0]), int(at[-1]) - int(at[0]) + 1)
 
 
-def _gaps(shape: Shape, least: float, margin: bool) -> int:
+def _gaps(context: Context, shape: Shape, margin: bool) -> int:
     """Numbers missing in rows whose cell is no smaller than those of other rows; the worst column."""
     worst = 0
     for k in shape.names:
@@ -73,14 +96,14 @@ def _gaps(shape: Shape, least: float, margin: bool) -> int:
         empty = values.is_null()
         if k in shape.dims or not bool(empty.any()) or 2 * int(empty.sum()) > len(values):
             continue
-        rows = {f"c{d}": shape.codes[d] for d in shape.dims}
+        rows = {d: shape.codes[d] for d in shape.dims}
         cells = pl.DataFrame({**rows, "n": shape.n, "m": shape.rows_n, "shown": ~empty}).drop_nulls()
         # the first period has no growth: a whole value of a dimension without the number
         for d in shape.dims:
-            whole = cells.group_by(f"c{d}").agg(pl.col("shown").any().alias("some"))
-            cells = cells.join(whole.filter("some").select(f"c{d}"), on=f"c{d}", how="semi")
+            whole = cells.group_by(d).agg(pl.col("shown").any().alias("some"))
+            cells = cells.join(whole.filter("some").select(d), on=d, how="semi")
         if bool(cells["shown"].any()):
-            worst = max(worst, _unruly(cells, margin, least))
+            worst = max(worst, _unruly(context, shape, cells, margin))
     return worst
 
 
@@ -101,10 +124,21 @@ def _left_out(document: Document, context: Context, table: Table) -> int:
     if shape is None or not shape.dims or not shape.aggregate or not shape.confirmed:
         return 0
     margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height != table.data.height
-    least = context.min_cell(shape.index.name)
     cells = None if shape.others else _cells(shape)
-    rows = _unruly(_between(shape, cells), margin, least) if cells is not None else 0
-    return max(rows, _gaps(shape, least, margin))
+    rows = _unruly(context, shape, _between(shape, cells), margin) if cells is not None else 0
+    return max(rows, _gaps(context, shape, margin))
 
 
-CHECK = Check(("OMITTED",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True)
+CHECK = Check(
+    ("OMITTED",),
+    "table",
+    run,
+    (
+        "egress.min_cell",
+        "egress.min_cell_sensitive",
+        "egress.dominance_n",
+        "egress.dominance_k",
+        "egress.p_percent",
+    ),
+    raw=True,
+)

@@ -118,14 +118,16 @@ def _dominance(draw: Draw) -> Output:
     heavy = pl.col(where.heavy)
     ranked = heavy.sort(descending=True)
     shown = draw.pick(heavy.sum(), heavy.mean().round(2))
-    table = grouped(
-        draw, [where.labels[0], where.labels[1]], shown.alias("value"),
-        ((heavy.sum() - ranked.get(0) - ranked.get(1)) / ranked.get(0)).alias("__p"),
-    )  # fmt: skip
-    table = table.filter(pl.col("__n") >= 2 * where.least).rename({"__n": _count(draw)})
-    good, bad = table.filter(pl.col("__p") > 0.5).drop("__p"), table.filter(pl.col("__p") < 0.09).drop("__p")
-    if bad.is_empty():  # none by nature in this world: the cell of the greatest share of one
-        bad = table.sort("__p").head(1).drop("__p")
+    rest = ((heavy.sum() - ranked.get(0) - ranked.get(1)) / ranked.get(0)).alias("__p")
+    known = [c for c in where.labels if where.frame[c].null_count() == 0]
+    for keys in ([where.labels[0], where.labels[1]], known[:3], known[:4]):  # finer where none is dominated
+        table = grouped(draw, keys, shown.alias("value"), rest)
+        table = table.filter(pl.col("__n") >= 2 * where.least).rename({"__n": _count(draw)})
+        good, bad = table.filter(pl.col("__p") > 0.5), table.filter(pl.col("__p") < 0.09)
+        if not bad.is_empty():
+            break
+    good, bad = good.drop("__p"), bad.drop("__p")
+    assert not bad.is_empty()
     return Output({draw.file("output"): mixed(draw, good, bad)})
 
 
