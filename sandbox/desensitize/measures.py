@@ -21,7 +21,6 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow.compute as pc
-from scipy.stats import hypergeom
 
 # GB/T 42460-2023: the risk of one record that is acceptable, by how the data are shared.
 RELEASES = {"public": 1 / 20, "controlled": 1 / 5, "enclave": 1 / 3}
@@ -297,6 +296,8 @@ def population_uniques(sizes: np.ndarray, fraction: float) -> float:
         return 0.0
     j = np.flatnonzero(classes)
     j = j[j > 0]
+    from scipy.stats import hypergeom  # half a second, needed here only
+
     alone = hypergeom.pmf(1, round(n / fraction), j, n)
     chance = classes[j] / classes[j].sum() * alone
     return float(chance[j == 1][0] / chance.sum() * classes[1] / n)

@@ -13,8 +13,10 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
 
+from sandbox.egress.columns import Column, encode
 from sandbox.egress.context import Context
 from sandbox.egress.digits import spelled
 from sandbox.egress.forms import Document, Table
@@ -42,34 +44,37 @@ def text_bits(values: Iterable[str]) -> float:
     return _ASCII * (total - other) + _OTHER * other
 
 
-def number_bits(values: pl.Series) -> float:
+def number_bits(values: pl.Series, column: Column | None = None) -> float:
     """Bits that a column of numbers can carry: for each cell the steps between nought and the largest, of the
-    finest digit that is written; one more where there are negative ones, one more where some are missing."""
-    known = values.cast(pl.Float64).drop_nulls()
-    known = known.filter(known.is_finite())
-    missing = float(len(values)) if len(known) < len(values) else 0.0
-    if not len(known):
+    finest digit that is written; one more where there are negative ones, one more where some are missing.
+
+    ``column``: the same cells, encoded as numbers, or as text of which each is a number."""
+    column = encode(values) if column is None else column
+    known = as_numbers(column.values).to_numpy()
+    finite = np.isfinite(known)
+    count, known = int(column.times()[finite].sum()), known[finite]
+    missing = float(len(values)) if count < len(values) else 0.0
+    if not count:
         return missing
-    largest = float(known.abs().max())  # type: ignore[arg-type]
-    step = 2 * float(spelled(known.unique().to_numpy())[1].min())
+    largest = float(np.abs(known).max())
+    step = 2 * float(spelled(known)[1].min())
     each = min(_DOUBLE, math.log2(largest / step + 1)) if largest else 0.0
-    signs = 1.0 if float(known.min()) < 0 else 0.0  # type: ignore[arg-type]
-    return len(known) * (each + signs) + missing
+    signs = 1.0 if float(known.min()) < 0 else 0.0
+    return count * (each + signs) + missing
 
 
-def label_bits(values: pl.Series) -> float:
+def label_bits(values: pl.Series, column: Column | None = None) -> float:
     """Bits that a column of text can carry: each cell its characters, or all labels once and for each cell
     which of them it is, whichever is less."""
-    known = values.cast(pl.String).drop_nulls()
-    if not len(known):
+    column = encode(values.cast(pl.String)) if column is None else column
+    text, times = column.values.cast(pl.String), pl.Series(column.times())
+    if not len(text):
         return 0.0
-    labels = known.value_counts(name="times")
-    text, times = labels.to_series(0), labels["times"]
     size = text.str.len_chars()
     other = text.str.replace_all(r"[\x00-\x7E]", "").str.len_chars()
     bits = _ASCII * (size - other) + _OTHER * other
     each = float((bits * times).sum())
-    listed = float(bits.sum()) + len(values) * math.log2(len(labels) + 1)
+    listed = float(bits.sum()) + len(values) * math.log2(len(text) + 1)
     return min(each, listed)
 
 
@@ -77,10 +82,9 @@ def table_bits(table: Table) -> float:
     """Bits of a table that was not recomputed: its cells and its column names; the order of rows is ours."""
     bits = text_bits(table.columns)
     for name in table.columns:
-        values = table.data[name]
-        numbers = as_numbers(values)
-        plain = values.dtype.is_numeric() or numbers.null_count() == values.null_count()
-        bits += number_bits(numbers) if plain else label_bits(values)
+        values, column = table.data[name], table.column(name)
+        plain = values.dtype.is_numeric() or not as_numbers(column.values).null_count()
+        bits += (number_bits if plain else label_bits)(values, column)
     return bits
 
 

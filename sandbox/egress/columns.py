@@ -31,6 +31,15 @@ class Column:
         at = pl.Series(self.codes)
         return of.gather(at.set(at < 0, None))
 
+    @property
+    def n_unique(self) -> int:
+        """How many different cells there are; a missing value is one."""
+        return len(self.values) + bool((self.codes < 0).any())
+
+    def times(self) -> np.ndarray:
+        """How many rows have each of the values."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+
     def once(self, name: str, make: Callable[[pl.Series], Any]) -> Any:
         """``make(values)``, computed once for a ``name``."""
         if name not in self._memo:
@@ -40,6 +49,8 @@ class Column:
 
 def encode(values: pl.Series) -> Column:
     """A series (text, numbers, days, truth values) as a column. Not a number is a value like others."""
+    if values.dtype == pl.Null:
+        return Column(values.clear(), np.full(len(values), -1, dtype=np.int32))
     array = values.rename("").to_arrow()
     coded = (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array).dictionary_encode()
     codes = pl.Series(coded.indices).fill_null(-1).to_numpy()
@@ -50,4 +61,6 @@ def renumbered(column: Column, values: pl.Series) -> Column:
     """The column after each of its distinct values became the one of ``values`` in the same place: equal ones
     are one value, nulls are none."""
     merged = encode(values)
-    return Column(merged.values, merged.codes if len(column.codes) == 0 else column.spread(merged.codes, -1))
+    if np.array_equal(merged.codes, np.arange(len(column.values))):  # as different as before
+        return Column(merged.values, column.codes)
+    return Column(merged.values, column.spread(merged.codes, -1))

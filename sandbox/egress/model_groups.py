@@ -19,8 +19,8 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.bands import MARGIN, Bands, bands, tame
-from sandbox.egress.columns import encode
-from sandbox.egress.rawdata import NULL, UNKNOWN, RawIndex, numeric
+from sandbox.egress.columns import Column
+from sandbox.egress.rawdata import NULL, UNKNOWN, Coded, RawIndex, numeric
 from sandbox.egress.recompute_run import add_numbers
 
 MOST_LABELS = 200  # labels of a column that may be groups
@@ -54,10 +54,9 @@ class Group:
     numbers: np.ndarray
     bits: float
 
-    def codes(self, values: pl.Series) -> np.ndarray:
+    def codes(self, column: Column) -> np.ndarray:
         """The numbers of an output's cells."""
         place = {label: number for number, label in enumerate(self.labels)}
-        column = encode(values.cast(pl.String))
         known = np.array([place.get(str(v), UNKNOWN) for v in column.values], dtype=np.int64)
         return column.spread(known, NULL)
 
@@ -69,24 +68,37 @@ def _hidden(index: RawIndex) -> set[str]:
 def _inside(line: np.ndarray, found: Bands) -> np.ndarray:
     """Which interval each point of a line lies in."""
     numbers = np.full(len(line), NULL, dtype=np.int64)
+    order = sorted(range(len(found.edges)), key=lambda number: found.edges[number])
+    lows, highs = np.array([found.edges[number] for number in order]).T
+    if bool((highs[:-1] <= lows[1:]).all()):  # the interval that begins last before a point, or none
+        place = np.searchsorted(lows, line, side="right") - 1
+        with np.errstate(invalid="ignore"):
+            inside = (place >= 0) & (line < highs[place])
+        numbers[inside] = np.array(order)[place[inside]]
+        return numbers
     for number, (low, high) in enumerate(found.edges):
         with np.errstate(invalid="ignore"):
             numbers[(line >= low) & (line < high)] = number
     return numbers
 
 
-def _days(values: pl.Series) -> pl.Series | None:
-    """Distinct values as days, if they are."""
+def _days_of(values: pl.Series) -> pl.Series | None:
     if not len(values) or not bool(values.head(200).str.contains(_DATE).all()):
         return None
     made = values.str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
     return made if made.null_count() * 20 <= len(made) else None
 
 
-def _lines(values: pl.Series, kind: str, aged: bool) -> Iterator[tuple[str, np.ndarray]]:
+def _days(raw: Coded) -> pl.Series | None:
+    """Distinct values as days, if they are."""
+    days: pl.Series | None = raw.once("days", _days_of)
+    return days
+
+
+def _lines(values: Coded, kind: str, aged: bool) -> Iterator[tuple[str, np.ndarray]]:
     """The number lines that a raw column lies on: (name, place of each distinct value)."""
     if numeric(kind):
-        yield "number", values.cast(pl.Float64, strict=False).to_numpy()
+        yield "number", values.once("number", lambda v: v.cast(pl.Float64, strict=False).to_numpy())
         return
     days = _days(values)
     if days is None:
@@ -108,18 +120,14 @@ def _lines(values: pl.Series, kind: str, aged: bool) -> Iterator[tuple[str, np.n
                 yield f"years of {length} days to {on}", passed / length
 
 
-def _periods(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.ndarray, float]]:
+def _periods(labels: Sequence[str], values: Coded) -> Iterator[tuple[str, np.ndarray, float]]:
     """Truncated days: months and quarters, by their labels."""
-    days = _days(values)
-    if days is None:
-        return
-    for name, pattern, part in (
-        ("month", _MONTH, days.dt.month().cast(pl.Int64)),
-        ("quarter", _QUARTER, days.dt.quarter().cast(pl.Int64)),
-    ):
+    for name, pattern in (("month", _MONTH), ("quarter", _QUARTER)):
         found = [pattern.fullmatch(label.strip()) for label in labels]
-        if not all(found):
+        days = _days(values) if all(found) else None
+        if days is None:
             continue
+        part = (days.dt.month() if name == "month" else days.dt.quarter()).cast(pl.Int64)
         asked = [int(m[1]) * 100 + int(m[2]) for m in found if m]
         if len(set(asked)) == len(asked):
             own = days.dt.year().cast(pl.Int64) * 100 + part
@@ -128,9 +136,10 @@ def _periods(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np
             yield name, numbers.fill_null(NULL).to_numpy(), len(labels[0]) * math.log2(95)
 
 
-def _recurring(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.ndarray, float]]:
+def _recurring(labels: Sequence[str], values: Coded) -> Iterator[tuple[str, np.ndarray, float]]:
     """Parts of a day that come again: hours, days of the week, months, quarters of any year."""
-    days = _days(values)
+    patterns = (_WEEKDAY, _MONTH_ALONE, _QUARTER_ALONE, _HOUR)
+    days = _days(values) if any(pattern.fullmatch(labels[0].strip()) for pattern in patterns) else None
     if days is None:
         return
     parts = [
@@ -141,8 +150,8 @@ def _recurring(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, 
         ("month of a year", _MONTH_ALONE, days.dt.month()),
         ("quarter of a year", _QUARTER_ALONE, days.dt.quarter()),
     ]
-    if bool(values.head(200).str.contains(_TIME).any()):
-        hours = values.str.extract(_TIME, 1).cast(pl.Int64, strict=False).fill_null(0)
+    if bool(values.values.head(200).str.contains(_TIME).any()):
+        hours = values.values.str.extract(_TIME, 1).cast(pl.Int64, strict=False).fill_null(0)
         parts.append(("hour", _HOUR, hours))
     for name, pattern, own in parts:
         found = [pattern.fullmatch(label.strip()) for label in labels]
@@ -162,7 +171,7 @@ def _ordinal(text: str) -> int:
     return int(text) if text.isdecimal() else "一二三四五六日天".find(text) % 7 + 1
 
 
-def _cuts(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.ndarray, float]]:
+def _cuts(labels: Sequence[str], values: Coded) -> Iterator[tuple[str, np.ndarray, float]]:
     """Two words for before and after the first day of a year: 前期, 后期."""
     if len(labels) != 2 or any(char.isdecimal() for label in labels for char in label):
         return
@@ -176,16 +185,18 @@ def _cuts(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.nd
             yield f"cut at {year:.0f} {first}", np.where(years < year, first, 1 - first), spelled
 
 
-def _prefixes(labels: Sequence[str], values: pl.Series) -> Iterator[tuple[str, np.ndarray, float]]:
+def _prefixes(labels: Sequence[str], values: Coded) -> Iterator[tuple[str, np.ndarray, float]]:
     """First characters of a code: upper levels of a division, of a classification."""
     lengths = {len(label) for label in labels}
-    known = values.str.len_chars()
-    if len(lengths) != 1 or not len(values) or known.n_unique() != 1:
+    if len(lengths) != 1:
+        return
+    known = values.once("lengths", lambda v: v.str.len_chars().unique())
+    if len(known) != 1:
         return
     length = lengths.pop()
     if length < int(known[0]) and length >= 1:
         place = pl.DataFrame({"p": list(labels), "n": list(range(len(labels)))})
-        own = pl.DataFrame({"p": values.str.slice(0, length)})
+        own = pl.DataFrame({"p": values.values.str.slice(0, length)})
         numbers = own.join(place, on="p", how="left", maintain_order="left")["n"].fill_null(NULL).to_numpy()
         if len(np.unique(numbers[numbers >= 0])) == len(labels):
             yield "prefix", numbers, math.log2(int(known[0]))
@@ -200,8 +211,7 @@ def candidates(index: RawIndex, name: str, labels: Sequence[str]) -> Iterator[Gr
     for raw in index.columns:
         if raw in _hidden(index):
             continue
-        values = index.coded(raw).values
-        kind = index.kinds[raw]
+        values, kind = index.coded(raw), index.kinds[raw]
         ways = (way(labels, values) for way in (_periods, _recurring, _cuts, _prefixes))
         for how, numbers, bits in itertools.chain.from_iterable(ways):
             yield Group(raw, how, list(labels), numbers, bits)
@@ -213,25 +223,23 @@ def candidates(index: RawIndex, name: str, labels: Sequence[str]) -> Iterator[Gr
 def group(
     index: RawIndex,
     name: str,
-    labels: Sequence[str],
-    stated: Sequence[pl.Series],
-    cells: pl.Series,
+    values: Sequence[str],
+    stated: Sequence[np.ndarray],
     shown: np.ndarray | None = None,
 ) -> Group | None:
     """The grouping of a raw column that the output column ``name`` is; None if it is none.
 
-    ``cells`` are its values in the rows, ``stated`` the numeric columns of the output: a grouping is taken
-    whose sizes are the sums of one of them. Where none states a count the names must agree, or the labels be
-    periods that nearly all days lie in. ``shown``: the raw rows that the table speaks of.
+    ``values`` are its distinct values, ``stated`` the sums of the numeric columns of the output over the rows
+    with each: a grouping is taken whose sizes are one of those sums. Where none states a count the names must
+    agree, or the labels be periods that nearly all days lie in. ``shown``: the raw rows that the table
+    speaks of.
     """
-    labels = [label for label in labels if not MARGIN.fullmatch(label)]
+    labels = [label for label in values if not MARGIN.fullmatch(label)]
     if not 2 <= len(labels) <= MOST_LABELS:
         return None
-    frame = pl.DataFrame({"label": cells.cast(pl.String), **{f"s{i}": s for i, s in enumerate(stated)}})
-    sums = frame.group_by("label").agg(pl.col([f"s{i}" for i in range(len(stated))]).sum())
-    place = {str(label): row for row, label in enumerate(sums["label"].to_list())}
+    place = {label: row for row, label in enumerate(values)}
     order = [place[label] for label in labels]
-    told = [sums[f"s{i}"].to_numpy()[order] for i in range(len(stated))]
+    told = np.array([sums[order] for sums in stated])
     best: tuple[float, Group] | None = None
     tried = 0
     for one in candidates(index, name, labels):
@@ -239,7 +247,7 @@ def group(
         rows, entities = _sizes(index, one, shown)
         if (rows == 0).any():
             continue
-        missed = [_missed(given, sizes) for given in told for sizes in (rows, entities)]
+        missed = [*_missed(told, rows), *_missed(told, entities)] if len(stated) else []
         if one.name in _NAMED_PERIODS and rows.sum() >= (1 - _MISSED) * index.rows_total:
             missed.append(_MISSED)  # before what states no count, after what does
         by_name = tame(one.raw) in tame(name) or tame(name) in tame(one.raw)
@@ -254,11 +262,12 @@ def group(
     )
 
 
-def _missed(given: np.ndarray, sizes: np.ndarray) -> float:
-    """The share by which stated counts differ from recounted ones; a third of it where some are only left
-    out: cells that are blank take from a label and never add."""
-    gap = float(np.abs(given - sizes).sum() / sizes.sum())
-    return gap / 3 if bool((given <= sizes).all()) and given.sum() > 0 else gap
+def _missed(given: np.ndarray, sizes: np.ndarray) -> list[float]:
+    """The share by which stated counts (a row a column) differ from recounted ones; a third of it where
+    some are only left out: cells that are blank take from a label and never add."""
+    gap = np.abs(given - sizes).sum(axis=1) / sizes.sum()
+    less = (given <= sizes).all(axis=1) & (given.sum(axis=1) > 0)
+    return [float(share) for share in np.where(less, gap / 3, gap)]
 
 
 def _sizes(index: RawIndex, one: Group, shown: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,8 @@ Read-only, in memory; built on first use and shared by all checks of a run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,13 @@ class Coded:
     values: pl.Series
     codes: np.ndarray
     lexicon: Lexicon
+    _memo: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, name: str, make: Callable[[pl.Series], Any]) -> Any:
+        """``make(values)``, computed once for a ``name``."""
+        if name not in self._memo:
+            self._memo[name] = make(self.values)
+        return self._memo[name]
 
 
 class Engine:
@@ -275,7 +282,7 @@ class RawIndex:
 
         By 64-bit hash: chance makes one of 10^12 comparisons wrong in ten million.
         """
-        if not len(self._parts):
+        if not len(values) or not len(self._parts):
             return pl.Series([False] * len(values), dtype=pl.Boolean)
         bits = hashes(values)
         place = np.minimum(np.searchsorted(self._parts, bits), len(self._parts) - 1)
@@ -286,8 +293,8 @@ class RawIndex:
     def phrases(self) -> Phrases:
         """Identifiers written in Chinese (names, addresses), to be found inside text."""
         keys = [lexicon.values for lexicon in self.keys.values()]
-        every = pl.concat([pl.Series([], dtype=pl.String), *keys]).unique(maintain_order=True)
-        return Phrases(every.filter(every.str.contains(r"[^\x00-\x7F]")))
+        keys = [values.filter(values.str.contains(r"[^\x00-\x7F]")) for values in keys]
+        return Phrases(pl.concat([pl.Series([], dtype=pl.String), *keys]).unique(maintain_order=True))
 
     @cached_property
     def cardinality(self) -> dict[str, int]:

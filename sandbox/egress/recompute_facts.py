@@ -8,11 +8,11 @@ known facts, and the choice is counted as what the job could have said with it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import gammaln
 
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.facts import RELATIVE, SCALES, counts, fact_of, facts, written
@@ -212,5 +212,5 @@ def _presence(shape: Shape) -> float:
 
 def _choose(of: int, some: int) -> float:
     """log2 of how many ways there are to take ``some`` ``of`` so many."""
-    ways = gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
-    return float(ways / np.log(2.0))
+    ways = math.lgamma(of + 1) - math.lgamma(some + 1) - math.lgamma(of - some + 1)
+    return ways / math.log(2.0)

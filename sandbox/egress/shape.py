@@ -29,6 +29,7 @@ COUNT_NAME = re.compile(
     r"(?:count|n|num)_.*|.*人数|.*数量)",
     re.IGNORECASE,
 )
+_GLANCE = 20_000  # rows looked at before all
 _MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
 
 
@@ -64,6 +65,7 @@ class Shape:
     codes: dict[str, np.ndarray] = field(default_factory=dict)
     _wild: dict[tuple[str, str], pl.Series] = field(default_factory=dict)
     _columns: dict[str, Column] = field(default_factory=dict)
+    _values: dict[str, Column] = field(default_factory=dict)
     _numbers: dict[str, pl.Series] = field(default_factory=dict)
     raw_of: dict[str, str] = field(default_factory=dict)
     matched: dict[str, str] = field(default_factory=dict)  # by value alone, dimensions and others
@@ -83,8 +85,14 @@ class Shape:
     def numbers(self, column: str) -> pl.Series:
         """A column as numbers; what is no number is null."""
         if column not in self._numbers:
-            self._numbers[column] = as_numbers(self.frame[column])
+            self._numbers[column] = as_numbers(self.frame[column], self.values(column))
         return self._numbers[column]
+
+    def values(self, name: str) -> Column:
+        """The cells of a column as they are typed, as distinct values and their numbers."""
+        if name not in self._values:
+            self._values[name] = encode(self.frame[name])
+        return self._values[name]
 
     def column(self, name: str) -> Column:
         """The normalised cells of a column as distinct values and their numbers."""
@@ -136,13 +144,14 @@ class Shape:
         self._wild[(column, self.raw_of[column])] = nowhere
 
 
-def as_numbers(values: pl.Series) -> pl.Series:
-    """Numbers out of cells: thousands separators and percent signs are understood."""
+def as_numbers(values: pl.Series, cells: Column | None = None) -> pl.Series:
+    """Numbers out of cells: thousands separators and percent signs are understood. ``cells``: the same,
+    encoded, for whoever has them so."""
     if values.dtype.is_numeric():
         return values.cast(pl.Float64)
     if values.dtype != pl.String:
         return pl.Series(values.name, [None] * len(values), dtype=pl.Float64)
-    cells = encode(values)
+    cells = encode(values) if cells is None else cells
     plain = cells.values.str.replace_all(r"(\d),(\d{3})", "${1}${2}").str.replace(r"\s*%$", "")
     return cells.rows(plain.cast(pl.Float64, strict=False)).rename(values.name)
 
@@ -157,12 +166,15 @@ def texts_of(index: RawIndex, frame: pl.DataFrame) -> pl.DataFrame:
     return normalised(index.engine, frame)
 
 
-def _texts(index: RawIndex, frame: pl.DataFrame) -> Texts:
+def _texts(index: RawIndex, frame: pl.DataFrame, values: dict[str, Column]) -> Texts:
     """The same by columns; of flat types only the distinct values are normalised."""
+    if frame.height <= _GLANCE:
+        texts = texts_of(index, frame)
+        return Texts({name: encode(texts[name]) for name in frame.columns})
     coded = {}
     for name in frame.columns:
         if frame[name].dtype in PLAIN:
-            column = encode(frame[name])
+            column = values[name] if name in values else encode(frame[name])
             coded[name] = renumbered(column, texts_of(index, column.values.to_frame("v"))["v"])
         else:
             coded[name] = encode(texts_of(index, frame.select(name)).to_series())
@@ -170,10 +182,11 @@ def _texts(index: RawIndex, frame: pl.DataFrame) -> Texts:
 
 
 def _unpivot(
-    index: RawIndex, frame: pl.DataFrame, names: dict[str, str]
+    index: RawIndex, frame: pl.DataFrame, names: dict[str, str], values: dict[str, Column]
 ) -> tuple[pl.DataFrame, dict[str, str]]:
     """A cross table laid out long, if headers of its numeric columns are values of one raw column."""
-    number = [k for k in names if as_numbers(frame[k]).drop_nulls().len() >= max(1, frame.height // 2)]
+    known = {k: frame.height - as_numbers(frame[k], values[k]).null_count() for k in names}
+    number = [k for k in names if known[k] >= max(1, frame.height // 2)]
     heads = {k: names[k] for k in number}
     if len(heads) < 2:
         return frame, names
@@ -186,17 +199,20 @@ def _unpivot(
     hits.sort(key=lambda hit: -len(hit[1]))
     if not hits or len(hits[0][1]) < 2 or len(hits[0][1]) < 0.5 * len(heads):
         return frame, names
-    values = set(hits[0][1])
-    melt = [k for k, name in heads.items() if name in values or MARGIN.fullmatch(name)]
+    found = set(hits[0][1])
+    melt = [k for k, name in heads.items() if name in found or MARGIN.fullmatch(name)]
     if len(names) - len(melt) > _MOST_KEPT:
         return frame, names
     return _long(frame, names, melt, hits[0][0])
 
 
-def _by_groups(frame: pl.DataFrame, names: dict[str, str]) -> tuple[pl.DataFrame, dict[str, str]] | None:
+def _by_groups(
+    frame: pl.DataFrame, names: dict[str, str], values: dict[str, Column]
+) -> tuple[pl.DataFrame, dict[str, str]] | None:
     """A cross table laid out long, if the headers of its whole numbers read as groups: bands, periods, two
     words for before and after. Whether they are, the recount says."""
-    heads = [k for k in names if len(v := as_numbers(frame[k]).drop_nulls()) and whole(v)]
+    numbers = {k: as_numbers(column.values).drop_nulls() for k, column in values.items()}
+    heads = [k for k in names if len(numbers[k]) and whole(numbers[k])]
     labels = [names[k] for k in heads if not MARGIN.fullmatch(names[k])]
     words = len(labels) == 2 and not any(COUNT_NAME.fullmatch(label) for label in labels)
     if len(labels) < 2 or len(names) - len(heads) > _MOST_KEPT:
@@ -307,7 +323,12 @@ def best(context: Context, document: Document, table: Table) -> Shape | None:
 
 
 def _unique(frame: pl.DataFrame, keys: list[str]) -> bool:
-    return frame.height <= 1 or (bool(keys) and frame.select(keys).n_unique() == frame.height)
+    if frame.height <= 1 or not keys:
+        return frame.height <= 1
+    head = frame.head(_GLANCE).select(keys)  # rows that are alike are, where there are many, among the first
+    if head.n_unique() < head.height:
+        return False
+    return frame.height <= _GLANCE or frame.select(keys).n_unique() == frame.height
 
 
 def recognise(context: Context, document: Document, table: Table, index: RawIndex) -> Shape:
@@ -323,20 +344,28 @@ def recognise(context: Context, document: Document, table: Table, index: RawInde
 def _recognise(context: Context, document: Document, table: Table, index: RawIndex) -> Shape:
     declared = context.declared.get(document.path, Declared(document.path))
     frame, names = _frame(table)
-    laid = _unpivot(index, frame, names)
-    if laid[1] is names:
-        long = _by_groups(frame, names)
-        made = _laid_out(context, declared, index, *long) if long else None
-        if made is not None and f"o{len(names)}" in made.dims and f"o{len(names) + 1}" in made.confirmed:
-            return made
-    return _laid_out(context, declared, index, *laid)
+    values = {k: table.column(name) for k, name in names.items()}
+    laid = _unpivot(index, frame, names, values)
+    if laid[1] is not names:
+        return _laid_out(context, declared, index, *laid, {})
+    long = _by_groups(frame, names, values)
+    made = _laid_out(context, declared, index, *long, {}) if long else None
+    if made is not None and f"o{len(names)}" in made.dims and f"o{len(names) + 1}" in made.confirmed:
+        return made
+    return _laid_out(context, declared, index, frame, names, values)
 
 
 def _laid_out(
-    context: Context, declared: Declared, index: RawIndex, frame: pl.DataFrame, names: dict[str, str]
+    context: Context,
+    declared: Declared,
+    index: RawIndex,
+    frame: pl.DataFrame,
+    names: dict[str, str],
+    values: dict[str, Column],
 ) -> Shape:
-    texts = _texts(index, frame.select(list(names)))
-    shape = Shape(index, frame, names, texts, declared=bool(declared.columns))
+    """``values``: the columns of ``frame``, as far as they are encoded already."""
+    texts = _texts(index, frame.select(list(names)), values)
+    shape = Shape(index, frame, names, texts, declared=bool(declared.columns), _values=dict(values))
     shape.matched = matched = assign(
         index, names, contained(index, frame, {k: shape.column(k) for k in names}, names)
     )
@@ -364,7 +393,7 @@ def _laid_out(
         elif k not in matched and k in text:
             _grouped(shape, k)
     others = shape.others = [
-        k for k in text if k not in shape.dims and frame[k].n_unique() <= max(50, frame.height // 2)
+        k for k in text if k not in shape.dims and shape.values(k).n_unique <= max(50, frame.height // 2)
     ]
     _recount(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
     _subtotals(shape, [k for k in names if k not in text and k not in shape.dims], names, declared)
@@ -395,21 +424,28 @@ def _laid_out(
 
 def _grouped(shape: Shape, k: str, other_than: str = "") -> bool:
     """Make a dimension of a column that groups a raw one by bands, years, first digits; whether it does."""
-    if shape.frame[k].n_unique() > MOST_LABELS:
+    if shape.values(k).n_unique > MOST_LABELS:
         return False
-    values = shape.texts[k]
     # Margins of the other columns would count everyone twice.
     free = [shape.margins(o) for o in shape.names if o != k and o in shape.texts.columns]
-    inner = pl.Series(~np.logical_or.reduce(free)) if free else None
-    stated = [shape.numbers(other) for other in shape.names if shape.frame[other].dtype.is_numeric()]
-    if inner is not None:
-        stated = [pl.select(pl.when(inner).then(one)).to_series() for one in stated]
-    labels = [str(label) for label in shape.column(k).values]
-    found = group(shape.index, shape.names[k], labels, stated, values, _shown(shape))
+    cells = shape.column(k)
+    inner = cells.codes >= 0
+    if free:
+        inner &= ~np.logical_or.reduce(free)
+    stated = [
+        np.bincount(
+            cells.codes[inner],
+            weights=shape.numbers(other).fill_null(0).to_numpy()[inner],
+            minlength=len(cells.values),
+        )
+        for other in shape.names
+        if shape.frame[other].dtype.is_numeric()
+    ]
+    found = group(shape.index, shape.names[k], cells.values.to_list(), stated, _shown(shape))
     if found is None or found.raw == other_than:
         return False
     shape.raw_of[k], shape.dims[k] = found.raw, numbers_sql(shape.index, found)
-    shape.codes[k], shape.spelling[k] = found.codes(values), found.bits
+    shape.codes[k], shape.spelling[k] = found.codes(cells), found.bits
     return True
 
 
@@ -417,9 +453,12 @@ def _shown(shape: Shape) -> np.ndarray | None:
     """The raw rows with the values that the dimensions known so far show; None where that is all."""
     result: np.ndarray | None = None
     for k, raw in shape.raw_of.items():
-        asked = np.unique(shape.codes[k])
-        if shape.dims[k] == shape.index.code(raw) and len(asked[asked >= 0]) < shape.index.cardinality[raw]:
-            inside = np.isin(shape.index.coded(raw).codes, asked[asked >= 0])
+        if shape.dims[k] != shape.index.code(raw):
+            continue
+        asked = np.zeros(shape.index.cardinality[raw] + 1, dtype=bool)  # the last one: no value
+        asked[shape.codes[k][shape.codes[k] >= 0]] = True
+        if not asked[:-1].all():
+            inside = asked[shape.index.coded(raw).codes]
             result = inside if result is None else result & inside
     return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
@@ -28,10 +29,11 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
     """Holds, with the number of cells and the first row."""
     for table in document.tables:
         for number, name in enumerate(table.columns):
-            cells = table.cells[name].cast(pl.String)
+            cells = table.shown(name)
             for rule, pattern in (("FORMULA", _FORMULA), ("NUMERAL", _NUMERAL)):
-                rows = cells.str.contains(pattern).fill_null(False).arg_true()
-                if len(rows):
+                hits = cells.values.str.contains(pattern)
+                if bool(hits.any()):
+                    rows = np.flatnonzero(cells.spread(hits.to_numpy(), False))
                     where = f"{table.part} {context.column(number, name)}, row {rows[0] + 1}".strip()
                     yield finding(rule, document.shown, where, {"count": len(rows)})
     texts = [(piece.where, piece.text) for piece in document.pieces]
@@ -39,10 +41,9 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         texts += [(f"{table.part} header".strip(), name) for name in table.columns]
         for number, name in enumerate(table.columns):
             if table.data[name].dtype == pl.String:
-                values = table.cells[name].unique().drop_nulls()
-                texts += [
-                    (f"column {number + 1}", v) for v in values if "密" in v or "SECRET" in v or "内部" in v
-                ]
+                values = table.shown(name).values
+                marked = values.filter(values.str.contains("密|SECRET|内部"))
+                texts += [(f"column {number + 1}", value) for value in marked]
     folded = fold(pl.Series([text for _, text in texts], dtype=pl.String))
     marks = [where for (where, _), text in zip(texts, folded, strict=True) if _SECRET.search(text)]
     if marks:

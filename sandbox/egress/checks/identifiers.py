@@ -89,7 +89,7 @@ def _sources(document: Document, context: Context) -> Iterator[Source]:
         part = f"{table.part} " if table.part else ""
         yield Source(f"{part}header", "", pl.Series(table.columns, dtype=pl.String), [], False)
         for number, name in enumerate(table.columns):
-            values = table.cells[name].drop_nulls().unique(maintain_order=True)
+            values = table.shown(name).values
             if len(values):
                 numeric = table.data[name].dtype.is_numeric() or _mostly_numbers(values)
                 where = part + context.column(number, name)

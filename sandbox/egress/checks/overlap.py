@@ -145,15 +145,19 @@ def _rounded(shape: Shape) -> dict[str, tuple[str, float]]:
     for k in shape.names:
         if k in shape.matched or k in shape.confirmed or not shape.frame[k].dtype.is_numeric():
             continue
-        base = granularity(shape.numbers(k))
+        distinct = shape.values(k).values.cast(pl.Float64)
+        base = granularity(distinct)
         if not base:
             continue
         for raw in index.columns:
             if raw in taken or not numeric(index.kinds[raw]):
                 continue
-            values = shape.numbers(k).drop_nulls().unique().head(2000).to_numpy() / base
+            values = distinct.head(2000).to_numpy() / base
             grid = index.numbers(raw) / base
-            total, hit = len(values), int(np.isin(_half_up(values), [*_half_up(grid), *np.floor(grid)]).sum())
+            total, hit = (
+                len(values),
+                int(np.isin(_half_up(values), np.append(_half_up(grid), np.floor(grid))).sum()),
+            )
             if hit >= 0.9 * total and (
                 tame(raw) in tame(shape.names[k]) or index.cardinality.get(raw, 0) >= 100
             ):
@@ -166,7 +170,7 @@ def _rounded(shape: Shape) -> dict[str, tuple[str, float]]:
 def _sparse(shape: Shape, column: str, raw: str) -> bool:
     """Whether a number is in the raw column by more than chance: few of the possible values are taken."""
     index = shape.index
-    base = granularity(shape.numbers(column))
+    base = granularity(shape.values(column).values.cast(pl.Float64))
     if not base:
         return True
     known = index.numbers(raw)

@@ -43,7 +43,7 @@ def _texts(document: Document) -> Iterator[tuple[str, list[str]]]:
         yield "text", lines
     for table in document.tables:
         for number, name in enumerate(table.columns):
-            values = table.cells[name].cast(pl.String).drop_nulls().unique(maintain_order=True)
+            values = table.shown(name).values
             long = values.filter(values.str.len_chars() >= 10)
             if len(long):
                 cells = [part for value in long for part in _RECORDS.split(value)]

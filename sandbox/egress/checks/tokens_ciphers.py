@@ -72,7 +72,8 @@ class _Raw:
     """Raw identifiers of one length: their characters and how to look rows up among them."""
 
     def __init__(self, values: pl.Series) -> None:
-        self.rows = _matrix(values.head(_RAW).to_list())
+        text = values.head(_RAW).str.join("")[0].encode()  # printed ASCII, a byte a character
+        self.rows = np.frombuffer(text, dtype=np.uint8).reshape(min(len(values), _RAW), -1)
         self.sorted = np.sort(_hash(self.rows))
 
     @cached_property

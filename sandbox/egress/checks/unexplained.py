@@ -27,6 +27,7 @@ from sandbox.egress.shape import Shape, recognise
 
 _DIGITS = 17
 _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
+_ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
 _PROSE = 20_000  # characters of running text: more than a person reads in passing
 
 
@@ -51,7 +52,10 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> int:
                 if digits:  # what is no recount is compared with all that can be recomputed
                     left.append((values, digits))
         total = sum(digits for _, digits in left)
-        if left and bool(supported.any()):
+        # Rows of persons are judged as such: no aggregate explains them, and to look for one costs the memory
+        # of all aggregates in all rows. What is not looked for counts as unexplained: nothing passes by it.
+        rows = not shape.aggregate and shape.frame.height > _ROWS
+        if left and bool(supported.any()) and not rows:
             plain, many = facts(shape, supported)
             derived = Derived(context, shape, supported)
             total = 0
@@ -73,11 +77,13 @@ def _labels(shapes: list[Shape]) -> int:
             if k is None or k in shape.dims or k in shape.matched or shape.frame[k].dtype.is_numeric():
                 fewest = 0
                 continue
-            values = shape.frame[k].cast(pl.String).drop_nulls()
-            if 2 * shape.numbers(k).drop_nulls().len() >= max(1, len(values)):
+            column, numbers = shape.values(k), shape.numbers(k)
+            known = int((column.codes >= 0).sum())
+            if 2 * (len(numbers) - numbers.null_count()) >= max(1, known):
                 fewest = 0  # numbers with marks: counted as digits
                 continue
-            labels = values.filter(~values.str.contains(f"(?i)^{MARGIN.pattern}$")).unique()
+            values = column.values.cast(pl.String)
+            labels = values.filter(~values.str.contains(f"(?i)^{MARGIN.pattern}$"))
             odd = max(len(labels), int(text_bits(labels.to_list()) / _LABEL))
             fewest = odd if fewest is None else min(fewest, odd)
         worst = max(worst, fewest or 0)

@@ -12,8 +12,6 @@ from __future__ import annotations
 import heapq
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 _DENSE = 1 << 24  # counters of one contingency table; beyond it the pairs are sorted
 
@@ -56,6 +54,9 @@ def _merged(
 def _contract(
     tail: np.ndarray, head: np.ndarray, weight: np.ndarray, heavy: np.ndarray, nodes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    from scipy.sparse import coo_array  # with linear algebra, a third of the start of a check
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(int(heavy.sum())), (tail[heavy], head[heavy])), shape=(nodes, nodes))
     count, label = connected_components(graph, directed=False)
     return (*_merged(tail, head, weight, label), int(count))

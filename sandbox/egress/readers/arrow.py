@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 from sandbox.egress.clean import clean
-from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
-from sandbox.egress.readers.parquet import plain, tidy
+from sandbox.egress.forms import Budget, Document, Piece, Unreadable
+from sandbox.egress.readers.parquet import laid, plain
 from sandbox.egress.readers.zips import shown
 
 _FILE = b"ARROW1"
@@ -92,15 +92,7 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
         _told(document, f"metadata of column {index + 1}", field.metadata)
         _unused(document, table.column(index), f"unused dictionary entry of column {index + 1}")
     values = {name: pl.from_arrow(_decoded(table.column(i))) for i, name in enumerate(names)}
-    frame = pl.DataFrame(values)
-    cells = frame.select(pl.all().cast(pl.String))
-    document.tables.append(
-        Table(
-            "",
-            pl.DataFrame([column.set(column == "", None) for column in cells.get_columns()]),
-            pl.DataFrame([tidy(column) for column in frame.get_columns()]),
-        )
-    )
+    document.tables.append(laid(names, pl.DataFrame(values)))
     document.body = data.startswith(_FILE)
 
 

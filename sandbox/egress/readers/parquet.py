@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sandbox.egress.clean import clean
-from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
+from sandbox.egress.columns import encode, renumbered
+from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable, tabled
 
 _PLAIN = (
     pa.types.is_integer,
@@ -43,6 +44,17 @@ def tidy(column: pl.Series) -> pl.Series:
     return column
 
 
+def laid(names: list[str], frame: pl.DataFrame) -> Table:
+    """The table of a typed frame: every distinct value of a column is made text, and cleaned, once."""
+    shown, data = {}, {}
+    for name, series in zip(names, frame.get_columns(), strict=True):
+        column = encode(series.cast(pl.String) if series.dtype == pl.Categorical else series)
+        text = column.values.cast(pl.String)
+        shown[name] = renumbered(column, text.set(text == "", None))
+        data[name] = renumbered(column, tidy(column.values))
+    return tabled("", shown, data)
+
+
 def _hidden(metadata: dict[bytes, bytes] | None, where: str) -> list[Piece]:
     pieces = []
     for name, value in (metadata or {}).items():
@@ -70,12 +82,8 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
     names = [name or f"column_{index + 1}" for index, name in enumerate(names)]
     if len(set(names)) != len(names):
         raise Unreadable("duplicate")
-    arrow = file.read(use_threads=False)
     document.pieces.extend(_hidden(meta.metadata, "metadata"))
     for index, field in enumerate(schema):
         document.pieces.extend(_hidden(field.metadata, f"metadata of column {index + 1}"))
-    frame = pl.DataFrame(pl.from_arrow(arrow.replace_schema_metadata(None)))
-    frame.columns = names
-    cells = frame.select(pl.all().cast(pl.String))
-    shown = pl.DataFrame([column.set(column == "", None) for column in cells.get_columns()])
-    document.tables.append(Table("", shown, pl.DataFrame([tidy(c) for c in frame.get_columns()])))
+    frame = pl.DataFrame(pl.from_arrow(file.read(use_threads=False).replace_schema_metadata(None)))
+    document.tables.append(laid(names, frame))

@@ -1,11 +1,15 @@
-"""Cells to types, conservatively: a column is a number only if every cell is one and nothing is lost."""
+"""Cells to types, conservatively: a column is a number only if every cell is one and nothing is lost.
+
+What holds of every cell holds of every distinct value: those are looked at.
+"""
 
 from __future__ import annotations
 
 import polars as pl
 
 from sandbox.egress.clean import clean
-from sandbox.egress.forms import Budget, Table, Unreadable
+from sandbox.egress.columns import encode, renumbered
+from sandbox.egress.forms import Budget, Table, Unreadable, tabled
 
 _INT = r"^-?(?:0|[1-9][0-9]{0,17})$"
 _FLOAT = r"^[-+]?[0-9]{1,17}(?:\.[0-9]{0,25})?(?:[eE][-+]?[0-9]{1,3})?$"
@@ -39,9 +43,6 @@ def table(part: str, names: list[str], columns: list[pl.Series], budget: Budget)
     tidy = [name or f"column_{index + 1}" for index, name in enumerate(tidy)]
     if len(set(tidy)) != len(tidy):
         raise Unreadable("duplicate")
-    cells = [column.set(column == "", None) for column in columns]
-    return Table(
-        part,
-        pl.DataFrame(dict(zip(tidy, cells, strict=True))),
-        pl.DataFrame({name: typed(cell) for name, cell in zip(tidy, cells, strict=True)}),
-    )
+    shown = {name: encode(cells.set(cells == "", None)) for name, cells in zip(tidy, columns, strict=True)}
+    data = {name: renumbered(column, typed(column.values)) for name, column in shown.items()}
+    return tabled(part, shown, data)
