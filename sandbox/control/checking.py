@@ -61,6 +61,7 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
             "policy": means.thresholds(agreement),
             "policy_id": means.control.policy.id,
             "script": _script(means, job, spec),
+            "scope": _scope(means, request, job, spec),
             "ledger": {
                 "key": means.places.ledger_key(),
                 "about": {"scenario": job.labels["scenario"], "recipient": request.spec["recipient"]},
@@ -71,6 +72,25 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
         labels={"sandbox.ref": request.ref, "sandbox.agreement": agreement.id},
         level=means.level_behind(job),
     )
+
+
+def _scope(means: Means, request: Resource, job: Resource, spec: JobSpec) -> dict[str, Any]:
+    """What the request is for, what the job was granted, and the sources that the statement has to name."""
+    grant = means.need("scenario", spec.scenario).status.get("grant", {})
+    entries = [means.need("catalogue-entry", id) for id in job.status["lineage"]["entries"]]
+    return {
+        "purpose": request.spec["purpose"],
+        "granted_purpose": grant.get("purpose", ""),
+        "columns": sorted({column for table in spec.inputs for column in table.columns}),
+        "sources": [
+            {
+                "name": entry.id,
+                "provider": entry.organisation,
+                "registration_no": entry.status.get("registration", {}).get("registration_no", ""),
+            }
+            for entry in entries
+        ],
+    }
 
 
 def _script(means: Means, job: Resource, spec: JobSpec) -> dict[str, Any] | None:
@@ -133,4 +153,5 @@ def _roles(entry: Resource) -> dict[str, Any]:
         name: [field["name"] for field in entry.spec["fields"] if field["role"] == role]
         for name, role in (("quasi", "quasi"), ("sensitive", "sensitive"), ("identifiers", "identifier"))
     }
-    return {**by_role, "levels": {field["name"]: field["level"] for field in entry.spec["fields"]}}
+    flags = {field["name"]: field["flags"] for field in entry.spec["fields"] if field["flags"]}
+    return {**by_role, "flags": flags, "levels": {f["name"]: f["level"] for f in entry.spec["fields"]}}

@@ -34,6 +34,7 @@ class RawTable:
     sensitive: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
     sensitive_group: bool = False  # minors, patients, …: the stricter cell threshold holds (Q-01)
+    flags: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column: its flags in the catalogue
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,20 @@ class Declared:
     def columns(self) -> set[str]:
         """Every column that was declared."""
         return {*self.dimensions, *self.counts, *self.measures}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the request is for and what it was granted, as who orders the check states it.
+
+    ``columns``: every column that the job was given; ``sources``: of each resource behind it ``name``,
+    ``provider``, ``registration_no``.
+    """
+
+    purpose: str
+    granted_purpose: str
+    columns: tuple[str, ...]
+    sources: tuple[Mapping[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,7 @@ class Context:
     budget: Budget = field(default_factory=Budget)
     ledger: Any = None  # ``ledger.room.Ledger``: what was released before, by entity sets
     script: Script | None = None  # of a SQL job, see ``recompute``
+    scope: Scope | None = None  # None: nobody stated it, nothing is said of it
 
     def __post_init__(self) -> None:
         self.decode_budget = [self.budget.decoded_bytes]

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.core.errors import fail
 from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.check import check, declarations
-from sandbox.egress.context import RawTable
+from sandbox.egress.context import RawTable, Scope
 from sandbox.egress.forms import Budget
 from sandbox.egress.ledger.room import Ledger
 from sandbox.egress.recompute import Script
@@ -36,6 +36,7 @@ def _raw(item: Mapping[str, Any], folder: Path) -> RawTable:
         sensitive=tuple(item.get("sensitive", ())),
         identifiers=tuple(item.get("identifiers", ())),
         sensitive_group=bool(item.get("sensitive_group", False)),
+        flags={str(k): tuple(map(str, flags)) for k, flags in dict(item.get("flags") or {}).items()},
     )
 
 
@@ -65,6 +66,21 @@ def _script(told: Any) -> Script | None:
         return Script(str(told["text"]), tuple(inputs))
     except (KeyError, TypeError, AttributeError, ValueError):
         raise fail("EGRESS_PARAMS", why="script") from None
+
+
+def _scope(told: Any) -> Scope | None:
+    """What the request is for and was granted, if it is stated."""
+    if told is None:
+        return None
+    try:
+        return Scope(
+            str(told["purpose"]),
+            str(told["granted_purpose"]),
+            tuple(str(column) for column in told["columns"]),
+            tuple({str(k): str(v) for k, v in dict(one).items()} for one in told["sources"]),
+        )
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise fail("EGRESS_PARAMS", why="scope") from None
 
 
 def _ledger(told: Any, folder: Path, out: Path) -> Ledger:
@@ -135,6 +151,7 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
         _budget(params.get("limits", {})),
         ledger=ledger,
         script=_script(params.get("script")),
+        scope=_scope(params.get("scope")),
     )
     body = report.as_json()
     (out / "verdict.json").write_text(json.dumps(body, ensure_ascii=False, sort_keys=True), "utf-8")
