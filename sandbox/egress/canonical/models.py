@@ -7,15 +7,16 @@ import json as plain_json
 from typing import Any
 
 import numpy as np
-from onnx import AttributeProto, ModelProto, NodeProto, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TypeProto, numpy_helper
 from safetensors.numpy import save
 
 from sandbox.egress.canonical.archives import zipped
 from sandbox.egress.forms import Document, Unreadable
 from sandbox.egress.readers.models import plain
+from sandbox.egress.readers.onnx import FIELDS
 
 # What a node of a skops schema may hold; identities and files are numbered anew.
-_KEPT = ("__class__", "__module__", "__loader__", "type", "is_json")
+_KEPT = ("__class__", "__module__", "__loader__", "type", "is_json")  # the reader knows what each may be
 _INSIDE = ("content", "key_types", "shape", "__reduce__", "args")
 
 
@@ -46,12 +47,38 @@ def _node(node: NodeProto, names: _Names) -> NodeProto:
     made.input.extend(names(name) for name in node.input)
     made.output.extend(names(name) for name in node.output)
     for attribute in sorted(node.attribute, key=lambda item: item.name):
-        fresh = made.attribute.add()
-        fresh.CopyFrom(attribute)
-        fresh.doc_string = ""
+        fresh = made.attribute.add(name=attribute.name, type=attribute.type)
+        field, values = FIELDS[attribute.type], getattr(attribute, FIELDS[attribute.type])
         if attribute.type == AttributeProto.TENSOR:
             fresh.t.CopyFrom(numpy_helper.from_array(plain(numpy_helper.to_array(attribute.t))))
+        elif attribute.type == AttributeProto.FLOAT:
+            fresh.f = float(plain(np.array(values, dtype=np.float32)))
+        elif attribute.type == AttributeProto.FLOATS:
+            fresh.floats.extend(plain(np.array(values, dtype=np.float32)).tolist())
+        elif attribute.type in (AttributeProto.INTS, AttributeProto.STRINGS):
+            getattr(fresh, field).extend(values)
+        else:
+            setattr(fresh, field, values)
     return made
+
+
+def _type(given: TypeProto, made: TypeProto) -> None:
+    """The type of a value: element types and sizes, every free size under one name."""
+    if given.HasField("sequence_type"):
+        _type(given.sequence_type.elem_type, made.sequence_type.elem_type)
+    elif given.HasField("map_type"):
+        made.map_type.key_type = given.map_type.key_type
+        _type(given.map_type.value_type, made.map_type.value_type)
+    else:
+        made.tensor_type.elem_type = given.tensor_type.elem_type
+        if given.tensor_type.HasField("shape"):
+            made.tensor_type.shape.SetInParent()
+        for size in given.tensor_type.shape.dim:
+            fresh = made.tensor_type.shape.dim.add()
+            if size.HasField("dim_value"):
+                fresh.dim_value = size.dim_value
+            elif size.dim_param:
+                fresh.dim_param = "n"
 
 
 def onnx(document: Document, ordered: bool) -> bytes:
@@ -66,20 +93,12 @@ def onnx(document: Document, ordered: bool) -> bytes:
     made.graph.node.extend(_node(node, names) for node in graph.node)
     for old, new in ((graph.input, made.graph.input), (graph.output, made.graph.output)):
         for value in old:
-            fresh = new.add()
-            fresh.CopyFrom(value)
-            fresh.doc_string = ""
-            del fresh.metadata_props[:]
-            for size in fresh.type.tensor_type.shape.dim:
-                size.denotation = ""
-                if size.dim_param:
-                    size.dim_param = "n"
+            _type(value.type, new.add(name=value.name).type)
     tensors = [(names(tensor.name), tensor) for tensor in graph.initializer if tensor.name in names.given]
     for name, tensor in sorted(tensors, key=lambda item: item[0]):
         values = numpy_helper.to_array(tensor)
         fixed = values if values.dtype.hasobject else plain(values)
         made.graph.initializer.append(numpy_helper.from_array(fixed, name))
-    made.DiscardUnknownFields()
     written: bytes = made.SerializeToString(deterministic=True)
     return written
 

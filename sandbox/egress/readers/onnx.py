@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, TypeProto, numpy_helper
 
 from sandbox.egress.forms import Budget, Document, Unreadable
 from sandbox.egress.readers.models import Linear, Model, Tree, Vocabulary, keep, say
@@ -36,13 +36,34 @@ _LABELS = ("labels", "classlabels", "cats", "keys", "values", "vocabulary", "poo
 _TREES = {"TreeEnsembleClassifier", "TreeEnsembleRegressor"}
 
 
+# Where an attribute of each type has its value. All other fields of the message are free space.
+FIELDS = {
+    AttributeProto.TENSOR: "t",
+    AttributeProto.FLOAT: "f",
+    AttributeProto.FLOATS: "floats",
+    AttributeProto.INT: "i",
+    AttributeProto.INTS: "ints",
+    AttributeProto.STRING: "s",
+    AttributeProto.STRINGS: "strings",
+}
+_DIGITS = 9  # of a lone number; a longer one is read as text too
+_MOST_VERSION = 1000  # of opsets and of the format: some 25 and 13 in 2026
+_MOST_SIZE = 10**7  # of a dimension of an input or output
+_TYPES = frozenset(TensorProto.DataType.values())
+
+
 def attributes(node: NodeProto) -> dict[str, Any]:
-    """The attributes of a node as Python values and arrays."""
+    """The attributes of a node as Python values and arrays. Raises ``Unreadable`` (duplicate, operator)."""
+    if len({attribute.name for attribute in node.attribute}) < len(node.attribute):
+        raise Unreadable("duplicate")
     return {attribute.name: _attribute(attribute) for attribute in node.attribute}
 
 
 def _attribute(attribute: AttributeProto) -> Any:
     kind = attribute.type
+    used = {field.name for field, _ in attribute.ListFields()}
+    if used - {"name", "type", "doc_string", FIELDS.get(kind, "")}:
+        raise Unreadable("operator")
     if kind == AttributeProto.TENSOR:
         return _tensor(attribute.t)
     if kind in (AttributeProto.FLOAT, AttributeProto.INT, AttributeProto.FLOATS, AttributeProto.INTS):
@@ -72,9 +93,43 @@ def _refuse(model: ModelProto) -> None:
     graph = model.graph
     if foreign or model.functions or model.training_info or graph.sparse_initializer or not graph.node:
         raise Unreadable("operator")
+    versions = {item.domain.removeprefix("ai.onnx") or "": item.version for item in model.opset_import}
+    if not all(0 < one <= _MOST_VERSION for one in (model.ir_version, *versions.values())):
+        raise Unreadable("operator")
     for node in graph.node:
         if node.op_type not in OPERATORS or node.domain not in DOMAINS or node.overload:
             raise Unreadable("operator")
+        known = _named(node, versions.get(node.domain.removeprefix("ai.onnx") or "", 0))
+        if any(attribute.name not in known for attribute in node.attribute):
+            raise Unreadable("operator")
+    for value in (*graph.input, *graph.output):
+        _plain_type(value.type)
+
+
+def _named(node: NodeProto, version: int) -> Collection[str]:
+    """The attributes that the operator has by its schema; none where there is no such operator."""
+    domain = node.domain if node.domain != "ai.onnx" else ""
+    try:
+        names: Collection[str] = onnx.defs.get_schema(node.op_type, version, domain).attributes
+    except onnx.defs.SchemaError:
+        raise Unreadable("operator") from None
+    return names
+
+
+def _plain_type(given: TypeProto) -> None:
+    """Tensors, and what classifiers give: a sequence of maps. Raises ``Unreadable`` (operator, size)."""
+    kind = given.WhichOneof("value")
+    if kind == "tensor_type":
+        if given.tensor_type.elem_type not in _TYPES:
+            raise Unreadable("operator")
+        if any(not 0 <= size.dim_value <= _MOST_SIZE for size in given.tensor_type.shape.dim):
+            raise Unreadable("size")
+    elif kind == "sequence_type":
+        _plain_type(given.sequence_type.elem_type)
+    elif kind == "map_type" and given.map_type.key_type in _TYPES:
+        _plain_type(given.map_type.value_type)
+    else:
+        raise Unreadable("operator")
 
 
 def _texts(model: ModelProto) -> Iterator[tuple[str, str]]:
@@ -94,9 +149,21 @@ def _texts(model: ModelProto) -> Iterator[tuple[str, str]]:
     for value in (*graph.value_info, *graph.initializer):
         yield "value", f"{value.name} {value.doc_string}".strip()
     for value in (*graph.input, *graph.output):
-        for size in value.type.tensor_type.shape.dim:
-            yield "dimension", f"{size.dim_param} {size.denotation}".strip()
+        yield "type", " ".join(_words(value.type))
         yield "value", value.doc_string
+
+
+def _words(given: TypeProto) -> Iterator[str]:
+    """What is said in the type of a value: none of it leaves."""
+    yield given.denotation
+    for size in given.tensor_type.shape.dim:
+        yield from (size.dim_param, size.denotation)
+    for inner, there in (
+        (given.sequence_type.elem_type, given.HasField("sequence_type")),
+        (given.map_type.value_type, given.HasField("map_type")),
+    ):
+        if there:
+            yield from _words(inner)
 
 
 def trees(node: dict[str, Any], where: str) -> list[Tree]:
@@ -152,8 +219,8 @@ def _describe(document: Document, model: ModelProto) -> Model:
                     _label(document, made, place, labels)
                 elif name != "nodes_modes":
                     say(document, place, " ".join(labels))
-            elif isinstance(value, str):
-                say(document, place, value)
+            elif isinstance(value, str) or len(repr(value)) >= _DIGITS:
+                say(document, place, str(value))
         if node.op_type in ("LinearRegressor", "LinearClassifier") and "coefficients" in found:
             bias = np.atleast_1d(found.get("intercepts", np.zeros(1)))
             rows = max(1, int(found.get("targets", len(bias))))

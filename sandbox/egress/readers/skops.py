@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,20 @@ _PLAIN = {
     f"builtins.{name}" for name in ("str", "int", "float", "bool", "dict", "list", "tuple", "set", "NoneType")
 }
 _PLAIN |= {f"numpy.{name}" for name in _NUMPY.split()}
+# What each kind of node may hold beside its class and its identity; anything else would leave unseen.
+_HOLDS = {
+    "JsonNode": {"content", "is_json"},
+    "TypeNode": set[str](),
+    "NdArrayNode": {"type", "file", "content", "shape"},
+    "DictNode": {"content", "key_types"},
+    **{kind: {"content"} for kind in ("ListNode", "TupleNode", "SetNode", "SliceNode")},
+    **{kind: {"content", "__reduce__"} for kind in _OBJECTS},
+}
+_ALWAYS = {"__class__", "__module__", "__loader__", "__id__"}
+_ROOT = {"protocol", "_skops_version"}
+_MOST_PROTOCOL = 100  # 2 in 2026
+_CLASS = re.compile(r"(?:[a-z_]+[0-9]?\.)*[A-Za-z_]+[0-9]{0,3}_?")
+_KEY_DIGITS = 3  # of a key that is no name of an attribute
 _DIGITS = 9  # of a number in the schema; a longer one is read as text too
 _VOCABULARIES = {"categories_", "classes_", "vocabulary_", "labels_", "stop_words_"}
 _MEANS = {"RandomForestClassifier", "RandomForestRegressor", "ExtraTreesClassifier", "ExtraTreesRegressor"}
@@ -56,10 +71,21 @@ class _Schema:
         if depth < 0:
             raise Unreadable("nested")
         if isinstance(node, dict) and "__loader__" not in node:
-            return {key: self.value(item, f"{where}.{key}", depth - 1) for key, item in node.items()}
+            return {
+                self._key(key, where): self.value(item, f"{where}.{key}", depth - 1)
+                for key, item in node.items()
+            }
         loader, kind = str(node["__loader__"]), f"{node['__module__']}.{node['__class__']}"
         content = node.get("content")
-        if loader == "JsonNode":
+        if loader not in _HOLDS:
+            raise Unreadable("operator")
+        if set(node) - _HOLDS[loader] - _ALWAYS - (set() if where else _ROOT):
+            raise Unreadable("malformed")
+        if loader != "TypeNode" and loader not in _OBJECTS:
+            self.model.types.append((where, kind))
+        if not _CLASS.fullmatch(kind):
+            say(self.document, f"{where} type", kind)
+        if loader == "JsonNode" and node.get("is_json", True) is True:
             return self._json(str(content), where)
         if loader == "TypeNode":
             self.model.types.append((where, kind))
@@ -67,6 +93,8 @@ class _Schema:
         if loader == "NdArrayNode":
             return self._array(node, where, depth)
         if loader == "DictNode":
+            if "key_types" in node:
+                self.value(node["key_types"], f"{where} keys", depth - 1)
             return {
                 self._key(key, where): self.value(item, f"{where}.{key}".lstrip("."), depth - 1)
                 for key, item in content.items()
@@ -75,16 +103,19 @@ class _Schema:
             return [self.value(item, f"{where}[{i}]", depth - 1) for i, item in enumerate(content)]
         if loader in _OBJECTS:
             self.model.types.append((where, kind))
+            if set(node.get("__reduce__", {})) - {"args"}:
+                raise Unreadable("malformed")
             reduced = node.get("__reduce__", {}).get("args")
             arguments = self.value(reduced, where, depth - 1) if reduced else ()
             state = self.value(content, where, depth - 1) if content is not None else {}
             return Thing(kind, state if isinstance(state, dict) else {"": state}, arguments)
         if loader == "SliceNode" and all(isinstance(end, int | None) for end in content.values()):
+            say(self.document, where, " ".join(str(end) for end in content.values()))
             return [content.get(end) for end in ("start", "stop", "step")]
         raise Unreadable("operator")
 
     def _key(self, key: str, where: str) -> str:
-        attribute = key.isascii() and sum(char.isdigit() for char in key) < 6 and len(key) <= 40
+        attribute = key.isascii() and sum(char.isdigit() for char in key) < _KEY_DIGITS and len(key) <= 40
         if not attribute or where.endswith("vocabulary_"):
             say(self.document, f"{where} key", key)
         return key
@@ -96,9 +127,13 @@ class _Schema:
         return found
 
     def _array(self, node: dict[str, Any], where: str, depth: int) -> Any:
-        if node.get("type") == "json":
+        if node.get("type") == "json" and "file" not in node:
+            if "shape" in node:
+                self.value(node["shape"], f"{where} shape", depth - 1)
             return [self.value(item, f"{where}[{i}]", depth - 1) for i, item in enumerate(node["content"])]
         name = str(node["file"])
+        if node.get("type") != "numpy" or {"content", "shape"} & set(node):
+            raise Unreadable("malformed")
         if name not in self.files:
             raise Unreadable("malformed")
         if name not in self.arrays:
@@ -217,7 +252,8 @@ def read(document: Document, data: bytes, budget: Budget) -> None:
     files = dict(unpack(document, data, budget))
     try:
         schema = json.loads(files.pop("schema.json").decode("utf-8"))
-        if "__loader__" not in schema:
+        protocol = schema.get("protocol")
+        if "__loader__" not in schema or type(protocol) is not int or not 0 <= protocol <= _MOST_PROTOCOL:
             raise Unreadable("malformed")
         reader = _Schema(document, files, budget)
         root = reader.value(schema, "", 4 * budget.depth)
