@@ -374,6 +374,13 @@ RULES: dict[str, Rule] = {
         "{count} cells hold numerals out of range that may crash a parser.",
         "写成普通数字 / Write plain numbers",
     ),
+    "ACTIVE_TEXT": Rule(
+        "26.6",
+        HOLD,
+        "有 {count} 处文字在打开、粘贴或点击时会起作用：{why_zh}。",
+        "{count} texts act when they are opened, pasted or clicked: {why_en}.",
+        "删去这些文字 / Remove these texts",
+    ),
     "REVERSIBLE": Rule(
         "26.6",
         HARD,
