@@ -387,3 +387,21 @@ def test_a_statement_that_says_how_many_decimals_leaves_no_choice_of_them(
     (tmp_path / "outputs").mkdir()
     honest.with_columns(pl.col("m").round(0)).write_csv(tmp_path / "outputs" / "out.csv")
     assert "RECOMPUTED" in rules(of(tmp_path / "outputs", register, out=TYPED))
+
+
+def test_a_remark_in_every_row_takes_no_table_out_of_the_ledger(register: Register, tmp_path: Path) -> None:
+    """A label that the raw data does not know once made the cells unknown, and the ledger blind."""
+    people = pl.read_parquet(register.path)
+    counts = people.group_by("ethnicity").agg(n=pl.len()).filter(pl.col("n") >= 10).sort("n")
+    later = (
+        "SELECT ethnicity, count(*) AS n, avg(income) AS m FROM residents "
+        "WHERE birth_date <> DATE '{birth_date}' GROUP BY ethnicity HAVING count(*) >= 10"
+    )
+    for name, table in (("plain", counts), ("remark", counts.with_columns(remark=pl.lit("版本一")))):
+        outputs, kept = tmp_path / name / "outputs", tmp_path / name / "ledger" / "REQUEST-1"
+        outputs.mkdir(parents=True)
+        table.write_csv(outputs / "out.csv")
+        assert of(outputs, register, Ledger(b"k" * 32, None, kept, {})).verdict == "no_objection"
+        ledger = Ledger(b"k" * 32, kept.parent, None, {})
+        second = judged(tmp_path / name / "later", register, ledger, other=register.sql(later))
+        assert "DIFFERENCING" in rules(second), name
