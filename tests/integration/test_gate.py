@@ -287,6 +287,7 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
         "/public/checkpoint",
         "/v1/audit/bundle",
         "/v1/egress-request/{id}/package",
+        "/v1/egress-request/{id}/report",
         "/v1/egress-request/{id}/review/{path}",
         "/v1/job/{id}/log",
         "/v1/job/{id}/outputs/{path}",
@@ -295,6 +296,10 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
         endpoint = binary[f"/v1/egress-request/{{id}}/{path}"]
         assert "gate" in endpoint.__code__.co_freevars
         assert verb in endpoint.__code__.co_names
+    page = binary["/v1/egress-request/{id}/report"].__code__  # of the answer to ``get``, no file is opened
+    assert page.co_freevars == ("control", "space")
+    assert "get" in page.co_names
+    assert not {"gate", "places"} & set(page.co_names)
     tree = ast.parse((SOURCE / "api/app.py").read_text(encoding="utf-8"))
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
     outputs = functions[binary["/v1/job/{id}/outputs/{path}"].__name__]
