@@ -47,6 +47,7 @@ RAW = {
     "identifiers": ["resident_id", "name", "phone", "address"],
 }
 CELLS = 10_000
+QUASI = ["sex", "age_band", "region"]  # of the extract
 LIMITS = Limits(seconds=600, memory_bytes=2 << 30, cpus=2.0, output_bytes=1 << 30, tmp_bytes=64 << 20)
 CODE = """\
 import json, sys
@@ -105,7 +106,7 @@ def extract(raw: pl.DataFrame) -> pl.DataFrame:
         ill=pl.col("chronic_disease") != "无",
         covered=pl.col("insured") == "是",
         cost_log=pl.col("cost").log10().round(1),
-        height_dm=(pl.col("height") / 10).round(1) + 0.05,
+        height_dm=(pl.col("height") / 10).round(1),
         weight_share=(pl.col("weight") / 300).round(2),
         schooled=pl.col("education").is_in(["未上学", "小学"]).not_(),
     )
@@ -130,7 +131,7 @@ def outputs(raw: pl.DataFrame) -> dict[str, tuple[str, pl.DataFrame, dict[str, A
     }
     return {
         "table": ("table.csv", table(raw), counted),
-        "microdata": ("extract.parquet", extract(raw), {"kind": "microdata"}),
+        "microdata": ("extract.parquet", extract(raw), {"kind": "microdata", "dimensions": QUASI}),
         "raw": ("rows.parquet", shown, {"kind": "microdata"}),
     }
 

@@ -242,12 +242,15 @@ def group(
     told = np.array([sums[order] for sums in stated])
     best: tuple[float, Group] | None = None
     tried = 0
+    known_rows: dict[str, np.ndarray] = {}
     for one in candidates(index, name, labels):
         tried += 1
-        rows, entities = _sizes(index, one, shown)
+        rows, entities = _sizes(index, one, shown, known_rows)
         if (rows == 0).any():
             continue
-        missed = [*_missed(told, rows), *_missed(told, entities)] if len(stated) else []
+        missed = _missed(told, rows) if len(stated) else []
+        if len(stated) and entities is not rows:
+            missed += _missed(told, entities)
         if one.name in _NAMED_PERIODS and rows.sum() >= (1 - _MISSED) * index.rows_total:
             missed.append(_MISSED)  # before what states no count, after what does
         by_name = tame(one.raw) in tame(name) or tame(name) in tame(one.raw)
@@ -270,10 +273,19 @@ def _missed(given: np.ndarray, sizes: np.ndarray) -> list[float]:
     return [float(share) for share in np.where(less, gap / 3, gap)]
 
 
-def _sizes(index: RawIndex, one: Group, shown: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of each group, and distinct entities of each: a table states one or the other."""
+def _sizes(
+    index: RawIndex, one: Group, shown: np.ndarray | None, known_rows: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of each group, and distinct entities of each: a table states one or the other. ``known_rows``: the
+    rows shown of each value of a raw column, counted once for all groupings of it."""
     many = len(one.labels)
     codes = index.coded(one.raw).codes
+    if index.entities_total == index.rows_total:  # a row is an entity
+        if one.raw not in known_rows:
+            inside = codes >= 0 if shown is None else shown & (codes >= 0)
+            known_rows[one.raw] = np.bincount(codes[inside], minlength=len(one.numbers))
+        sizes = np.bincount(one.numbers + 1, weights=known_rows[one.raw], minlength=many + 1)[1:]
+        return sizes, sizes
     if shown is not None:
         inside = shown & (codes >= 0)
         numbers, entities = one.numbers[codes[inside]], index.entities[inside]

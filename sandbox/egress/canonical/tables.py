@@ -15,9 +15,12 @@ import pyarrow.parquet as pq
 from sandbox.egress.bands import MARGIN
 from sandbox.egress.canonical.numbers import steady
 from sandbox.egress.clean import clean_text
+from sandbox.egress.columns import Column, renumbered
 from sandbox.egress.forms import Document, Table, Unreadable
 from sandbox.egress.readers.sniff import sniff
 
+_LONG = 10_000  # rows from which a table is sorted by ranks
+_SPAN = 1 << 62  # numbers of mixed radix stay below
 _BARE = re.compile(r"[\w%()./][\w %()./\-]*")
 
 
@@ -35,10 +38,38 @@ def in_order(table: Table, document: Document, ordered: bool) -> pl.DataFrame:
     frame = table.data
     listed = [name for name in document.columns if name in frame.columns]
     rest = sorted(set(frame.columns) - set(listed), key=lambda name: _place(frame, name))
-    frame = frame.select(
-        [frame[name] if not frame[name].dtype.is_float() else steady(frame[name]) for name in listed + rest]
+    names = listed + rest
+    if frame.height < _LONG:
+        frame = frame.select([_kept(frame[name]) for name in names])
+        return frame if ordered or not names else frame.sort(names, nulls_last=False)
+    columns = {name: renumbered(table.column(name), _kept(table.column(name).values)) for name in names}
+    place = None if ordered else pl.Series(_order(list(columns.values())))
+    rows = {name: column.rows(column.values) for name, column in columns.items()}
+    return pl.DataFrame(
+        {name: cells if place is None else cells.gather(place) for name, cells in rows.items()}
     )
-    return frame if ordered or frame.width == 0 else frame.sort(frame.columns, nulls_last=False)
+
+
+def _kept(values: pl.Series) -> pl.Series:
+    return steady(values) if values.dtype.is_float() else values
+
+
+def _order(columns: list[Column]) -> np.ndarray:
+    """The places of the rows sorted by ``columns``, nulls first. Ranks of several columns make one number:
+    a long table is sorted by a few numbers and not by all of its text."""
+    keys: list[np.ndarray] = []
+    span = _SPAN
+    for column in columns:
+        many = len(column.values) + 1
+        rank = np.zeros(many, dtype=np.int64)  # the last one: no value
+        rank[column.values.arg_sort().to_numpy()] = np.arange(1, many)
+        if span * many >= _SPAN:
+            keys.append(rank[column.codes])
+            span = many
+        else:
+            keys[-1] = keys[-1] * many + rank[column.codes]
+            span *= many
+    return np.lexsort(keys[::-1])
 
 
 def csv(document: Document, ordered: bool) -> bytes:

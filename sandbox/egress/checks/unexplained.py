@@ -7,6 +7,8 @@ without its check digit (GB 11643: 17 digits) and fewer labels than a cell needs
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -28,6 +30,9 @@ from sandbox.egress.shape import Shape, recognise
 _DIGITS = 17
 _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
 _ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
+_DIGIT = math.log2(10)  # bits of a digit
+_SPACE = re.compile(r"[\s,|]+")  # between the cells of a row that is written as a line
+_MOST_ROWS = 2_000  # of a table whose rows text may repeat
 _PROSE = 20_000  # characters of running text: more than a person reads in passing
 
 
@@ -91,9 +96,42 @@ def _labels(shapes: list[Shape]) -> int:
     return max(worst, columns)
 
 
+def _choice(shape: Shape) -> float:
+    """Bits in which rows carry which label: of columns that no raw column explains, and that say another
+    thing of some cells than of others. A column that lists the same of every cell, such as the names of
+    measures below each other, says nothing."""
+    bits = 0.0
+    for k in shape.names if shape.dims else ():
+        numbers = shape.numbers(k)
+        if k in shape.dims or k in shape.matched or shape.frame[k].dtype.is_numeric():
+            continue
+        if 2 * (len(numbers) - numbers.null_count()) >= len(numbers):
+            continue
+        cells = pl.DataFrame({d: shape.codes[d] for d in shape.dims}).with_columns(v=shape.texts[k])
+        listed = cells.group_by(list(shape.dims)).agg(pl.col("v").fill_null("").sort().str.join("\n"))
+        times = listed["v"].value_counts()["count"].to_numpy()
+        bits += float(-(times * np.log2(times / times.sum())).sum())
+    return bits
+
+
 def _prose(document: Document) -> str:
-    """Running text outside tables."""
-    return "\n".join(p.text for p in running_text(document))
+    """Running text outside tables, without lines that only repeat the rows of a table in their order."""
+    lines = [piece.text for piece in running_text(document)]
+    if not lines:
+        return ""
+    rows = [
+        _SPACE.sub("", "".join(cell or "" for cell in row))
+        for table in document.tables
+        for row in table.cells.head(_MOST_ROWS).select(pl.all().cast(pl.String)).iter_rows()
+    ]
+    left, at = [], 0
+    for line in lines:
+        plain = _SPACE.sub("", line)
+        if at < len(rows) and plain and plain in (rows[at], f"{at}{rows[at]}"):
+            at += 1
+        else:
+            left.append(line)
+    return "\n".join(left)
 
 
 def _plain(context: Context) -> list[float]:
@@ -133,6 +171,8 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
             shapes = _columns(document, context, table)
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)
             digits += _numbers(context, shapes, threshold)
+            most = max(shapes, key=lambda one: (len(one.dims), len(one.confirmed), len(one.matched)))
+            digits += int(_choice(most) / _DIGIT)
             labels = max(labels, _labels(shapes))
         found.append((document, digits, labels, _prose(document)))
     told_in = told_digits([text for *_, text in found], known)
