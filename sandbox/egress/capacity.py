@@ -100,13 +100,25 @@ def document_bits(context: Context, document: Document) -> float:
     ordered = document.ordered or bool(declared and declared.ordered)
     for table in document.tables:
         told = context.recomputed.get(id(table))
-        bits += told.bits if told is not None and not told.why else table_bits(table)
+        if told is None or told.why:
+            bits += table_bits(table)
+        else:  # of a statement the names are known, and compared
+            bits += told.bits + (0.0 if told.support.width else text_bits(_free_names(context, table)))
         bits += order_bits(table.data.height) if ordered else 0.0
         bits += order_bits(table.data.width) if document.form not in _ARRANGED else 0.0
     bits += text_bits(piece.text for piece in running_text(document))
     bits += sum(_PIXEL * picture.pixels.width * picture.pixels.height for picture in document.pictures)
     bits += sum(8.0 * array.values.nbytes for array in document.arrays)
+    if document.outer:  # a member of an archive keeps the name that the job gave it
+        bits += text_bits([document.path.removeprefix(f"{document.outer}/")])
     return bits
+
+
+def _free_names(context: Context, table: Table) -> Iterable[str]:
+    """Names of columns that nobody knew before the job: neither declared, nor of a raw column."""
+    known = {column for index in context.indexes for column in index.columns}
+    known |= {column for item in context.declared.values() for column in item.columns}
+    return (name for name in table.columns if name not in known)
 
 
 def capacity(context: Context, sizes: Mapping[str, int]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import zipfile
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 
 from sandbox.egress.bands import bands
 from sandbox.egress.capacity import label_bits, number_bits, order_bits, text_bits
+from sandbox.egress.check import check
+from sandbox.egress.context import RawTable
+from sandbox.policy import load_profile
 
 
 @pytest.mark.parametrize(
@@ -89,3 +94,23 @@ def test_edges_are_charged_with_their_digits_unless_all_bands_are_alike() -> Non
     assert even is not None
     assert uneven is not None
     assert uneven.bits > even.bits + 20
+
+
+def test_the_names_of_archived_files_and_of_columns_are_charged(tmp_path: Path) -> None:
+    """They leave as the job wrote them: in an archive of empty-handed tables the names are all there is."""
+    people = pl.DataFrame({"id": [f"p{i}" for i in range(90)], "sex": ["男", "女", "女"] * 30})
+    people.write_parquet(tmp_path / "people.parquet")
+    raws = [RawTable("people", tmp_path / "people.parquet", "id", ("sex",), (), ())]
+    values = load_profile("national").values()
+
+    def bits(member: str, column: str) -> int:
+        (tmp_path / "outputs").mkdir(exist_ok=True)
+        with zipfile.ZipFile(tmp_path / "outputs" / "tables.zip", "w") as archive:
+            archive.writestr(member, f"sex,{column}\n男,30\n女,60\n")
+        report = check([tmp_path / "outputs"], raws, {}, values, "national")
+        assert report.capacity["files"][0]["recomputed"] == 1
+        return int(report.capacity["bits"])
+
+    plain = bits("a.csv", "n")
+    assert bits("amber-cedar-dune-ember-fern-grove.csv", "n") > plain + 150
+    assert bits("a.csv", "count_of_amber_cedar_dune_ember_fern") > plain + 150
