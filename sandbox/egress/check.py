@@ -18,6 +18,7 @@ from sandbox.egress.capacity import capacity
 from sandbox.egress.checks import CHECKS
 from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.differencing import request_books
+from sandbox.egress.checks.extra import plugins
 from sandbox.egress.clean import clean_text, label
 from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release, Scope
 from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
@@ -171,10 +172,11 @@ def _hide_names(context: Context) -> None:
             document.shown = f"file {number}"
 
 
-def _rules(findings: list[Finding], ran: set[str]) -> list[dict[str, Any]]:
+def _rules(context: Context, findings: list[Finding], ran: set[str]) -> list[dict[str, Any]]:
     """One result a rule: so each of the six points has its rules, whatever was found (R-156)."""
     results = []
-    for name, rule in RULES.items():
+    added = {name: rule for plugin in plugins(context) for name, rule in plugin.rules.items()}
+    for name, rule in {**RULES, **added}.items():
         worst = [item.severity for item in findings if item.rule == name]
         result = next((_RESULT[s] for s in Severity if s in worst), "")
         always = name in ("POLICY_MISSING", "CHECK_ERROR")
@@ -218,7 +220,8 @@ def examine(context: Context) -> tuple[list[Finding], set[str], dict[str, float]
         zh, en = REASONS["empty"]
         findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
     findings.extend(_recompute(context))
-    for item in CHECKS:
+    added = [item for plugin in plugins(context) for item in plugin.checks]
+    for item in (*CHECKS, *added):
         for document in context.documents[:1] if item.whole_set else context.documents:
             if item.applies(document, context):
                 ran.update(item.rules)
@@ -256,7 +259,8 @@ def check(
     ``canonical``: folder for the bytes that may leave; nothing is written there for a rejected set.
     ``ledger``: earlier releases by entity sets, and where those of this set go unless it is rejected.
     ``scope``: what the request is for and was granted.
-    Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``); what the
+    Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``,
+    ``EGRESS_PLUGIN``); what the
     outputs do is always a finding.
     """
     started = time.monotonic()
@@ -271,6 +275,7 @@ def check(
     )
     if raws:
         context.indexes  # noqa: B018  (unreadable raw data is the caller's error, not a finding)
+    plugins(context)  # so is a check that the policy names and nobody offers
     try:
         formats = context.formats()
     except PolicyMissing:
@@ -301,7 +306,7 @@ def check(
     ]
     seconds = time.monotonic() - started
     bits = capacity(context, {item["path"]: item["bytes"] for item in written})
-    rules = _rules(findings, ran)
+    rules = _rules(context, findings, ran)
     told = Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits, spent=spent)
     return replace(told, thresholds=applied(context), pictures=_pictures(context, findings))
 

@@ -43,4 +43,9 @@ define(
         "没有一种保护措施能消除这些硬性发现：{rules}。请按检查报告中的改法修改作业。",
         "No protection removes these hard findings: {rules}. Change the job as the check's report suggests.",
     ),
+    EGRESS_PLUGIN=(
+        "政策要求的检查“{name}”不在检查镜像中或不合格式；请安装该检查，或改政策。",
+        "The check “{name}” that the policy demands is not in the check image, or is malformed: install it "
+        "there, or change the policy.",
+    ),
 )

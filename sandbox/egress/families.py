@@ -5,6 +5,7 @@ A submitter is told the family only (``sandbox.review.coarse``); a report for th
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from sandbox.egress.messages import RULES
@@ -97,6 +98,7 @@ _BY_RULE = {
     **dict.fromkeys(("HIDDEN_TEXT", "TEXT_LAYER", "FORMULA", "NUMERAL"), "form"),
     "REVERSIBLE": "raw",
 }
+EXTRA = re.compile(r"X_[A-Z][A-Z0-9_]{1,56}")  # rules of plug-ins, which our table does not have
 LEDGER_RULES = frozenset(rule for rule, family in _BY_RULE.items() if family == "releases")
 
 

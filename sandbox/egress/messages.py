@@ -24,6 +24,30 @@ class Rule:
     hint: str
     version: str = "1"
 
+    def finding(
+        self,
+        name: str,
+        path: str,
+        where: str,
+        /,
+        evidence: dict[str, Any] | None = None,
+        severity: Severity | None = None,
+        **words: Any,
+    ) -> Finding:
+        """A finding of this rule, which is called ``name``; see ``finding``."""
+        facts = {**words, **(evidence or {})}
+        return Finding(
+            rule=name,
+            point=self.point,
+            severity=severity or self.severity,
+            path=path,
+            where=where,
+            message_zh=self.zh.format(**facts),
+            message_en=self.en.format(**facts),
+            evidence=dict(evidence or {}),
+            hint=self.hint,
+        )
+
 
 RULES: dict[str, Rule] = {
     "UNDECLARED": Rule(
@@ -457,16 +481,4 @@ def finding(
 ) -> Finding:
     """Build a finding of ``rule``. ``words`` fill its sentences; both they and ``evidence`` must be
     counts, thresholds, closed vocabulary or masked text."""
-    row = RULES[rule]
-    facts = {**words, **(evidence or {})}
-    return Finding(
-        rule=rule,
-        point=row.point,
-        severity=severity or row.severity,
-        path=path,
-        where=where,
-        message_zh=row.zh.format(**facts),
-        message_en=row.en.format(**facts),
-        evidence=dict(evidence or {}),
-        hint=row.hint,
-    )
+    return RULES[rule].finding(rule, path, where, evidence, severity, **words)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sandbox.egress.families import FAMILIES, family
+from sandbox.egress.families import EXTRA, FAMILIES, family
 from sandbox.egress.messages import RULES
 
 _ORDER = ("hard", "hold", "flag")
@@ -19,12 +19,13 @@ _ORDER = ("hard", "hold", "flag")
 def coarse(check: Mapping[str, Any]) -> dict[str, Any]:
     """A stored check as a submitter may see it: the verdict, and of each file which families objected.
 
-    Every word is ours or the submitter's own: a rule that our table does not have says nothing, and a path
+    Every word is ours or the submitter's own: of a plug-in's rule only that one of its kind objected, a rule
+    that is neither says nothing, and a path
     that was not staged (``outputs``) is not repeated.
     """
     worst: dict[tuple[str, str], str] = {}
     for found in check["findings"]:
-        if found["rule"] not in RULES:
+        if found["rule"] not in RULES and not EXTRA.fullmatch(found["rule"]):
             continue
         key = (_own(found["path"], check.get("outputs", ())), family(found["rule"]))
         worst[key] = min(worst.get(key, found["severity"]), found["severity"], key=_ORDER.index)

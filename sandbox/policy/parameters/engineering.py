@@ -6,7 +6,7 @@ from typing import Literal
 
 from sandbox.policy.isolation import NeededByLevel, RuntimeByLevel
 from sandbox.policy.parameter import Order, Parameter
-from sandbox.policy.parameters.types import Amount, Count, Format, Period, Positive, Share
+from sandbox.policy.parameters.types import Amount, Count, Format, Period, Plugin, Positive, Share
 
 # fmt: off
 ROWS: tuple[Parameter, ...] = (
@@ -46,6 +46,8 @@ ROWS: tuple[Parameter, ...] = (
               "该窗口期", "that window"),
     Parameter("egress.formats", "", "R-139", list[Format], "", Order.SUBSET,
               "允许的出域格式", "formats that may leave"),
+    Parameter("egress.checks", "", "R-149", list[Plugin], "", Order.SUPERSET,
+              "增补的出域检查（插件名）", "checks added by this profile (plug-ins by name)"),
     Parameter("dp.epsilon_total", "Q-06", "R-134", Amount, "", Order.LOWER,
               "隐私预算 ε（每场景、资源、年）", "budget ε per scenario, resource and year"),
     Parameter("dp.delta", "Q-06", "R-134", Literal["1/n^2"], "", Order.NONE,

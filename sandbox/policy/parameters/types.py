@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 Text = Annotated[str, Field(min_length=1)]
+Plugin = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,62}$")]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
