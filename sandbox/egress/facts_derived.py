@@ -18,6 +18,7 @@ import numpy as np
 import polars as pl
 
 from sandbox.egress.context import Context
+from sandbox.egress.dominance import Dominance
 from sandbox.egress.facts import RELATIVE, SCALES, raw_numbers, written
 from sandbox.egress.shape import Shape, as_numbers, recount
 
@@ -31,19 +32,17 @@ _PERIODS = (1, 4, 7, 12)  # last period; the year before, of quarters, of months
 
 def dominated(context: Context, shape: Shape, raw: str, rows: pl.Series) -> np.ndarray:
     """Rows whose cell fails the (n, k) or the p % rule for a raw number."""
-    n = int(context.number("egress.dominance_n"))
-    k, p = context.number("egress.dominance_k"), context.number("egress.p_percent")
+    rule = Dominance.of(context)
     top = recount(
         shape,
-        f"struct_pack(t := sum(s), top := max(s, {max(n, 2)}))",
+        f"struct_pack(t := sum(s), top := max(s, {rule.needed}))",
         part=f"sum(abs({shape.index.number(raw)}))",
         rows=rows,
     )
     found = np.ones(shape.frame.height, dtype=bool)
     for row, cell in enumerate(top.to_list()):
         if cell and cell["t"] and cell["top"]:
-            total, largest = float(cell["t"]), cell["top"]
-            found[row] = sum(largest[:n]) >= k * total or total - sum(largest[:2]) < p * largest[0]
+            found[row] = rule.fails(float(cell["t"]), cell["top"])
     return found
 
 

@@ -4,7 +4,8 @@ A regression table names its terms; terms that are raw numbers, labels of raw co
 the raw data, every raw number is tried as the response, over all rows and over one row an entity, and the
 table is one when the coefficients are ours to every digit written. Then its standard errors, t, p and
 intervals are compared too. Fits that speak of few are none: fewer than the threshold of degrees of freedom,
-or of entities with or without a label.
+or of entities with or without a label; or a response whose sum over those with a label, or over all, few
+dominate: with labels alone on the right, coefficients are differences of means.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import polars as pl
 
 from sandbox.egress.bands import tame
 from sandbox.egress.context import Context
+from sandbox.egress.dominance import Dominance
 from sandbox.egress.facts import RELATIVE, prose_digits, raw_numbers, written
 from sandbox.egress.forms import Table
 from sandbox.egress.rawdata import RawIndex
@@ -68,8 +70,9 @@ def fitted(context: Context, index: RawIndex, table: Table) -> Fitted | None:
         memo[at] = None
         if plain and index.rows_total <= _MOST_ROWS and not data[texts[0]].null_count():
             least = context.min_cell(index.name)
+            rule = Dominance.of(context)
             memo[at] = _correlation(index, data, texts[0], numbers, least) or _regression(
-                index, data, texts[0], numbers, least
+                index, data, texts[0], numbers, least, rule
             )
     return memo[at]
 
@@ -189,8 +192,17 @@ def _samples(index: RawIndex, whole: np.ndarray, known: np.ndarray) -> Iterator[
             yield chosen[whole[chosen]]
 
 
+def _few_make(rule: Dominance, terms: _Terms, y: np.ndarray, rows: np.ndarray, entities: np.ndarray) -> bool:
+    """Whether few entities dominate the response over all rows, or over those with or without some label."""
+    parts = [np.ones(len(rows), dtype=bool)]
+    for column in terms.matrix[rows].T:
+        if np.isin(column, (0.0, 1.0)).all() and not (column == 1).all():
+            parts += [column == 1, column == 0]
+    return any(rule.fails_over(y[rows][part], entities[rows][part]) for part in parts)
+
+
 def _regression(
-    index: RawIndex, data: pl.DataFrame, label: str, numbers: list[str], least: float
+    index: RawIndex, data: pl.DataFrame, label: str, numbers: list[str], least: float, rule: Dominance
 ) -> Fitted | None:
     """Least squares of a raw number on the terms."""
     labels = [str(v).strip() for v in data[label]]
@@ -207,6 +219,8 @@ def _regression(
                     continue
                 told = [_told(data, numbers, found) for found in _least_squares(terms, y, rows)]
                 if any(columns for columns, _ in told):
+                    if _few_make(rule, terms, y, rows, index.entities):
+                        return None
                     # Rounded coefficients may be those of several years: the errors say of which.
                     columns, also = max(told, key=lambda one: len(one[0]))
                     entities = len(np.unique(index.entities[rows]))

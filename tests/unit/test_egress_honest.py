@@ -96,6 +96,15 @@ def test_a_regression_on_a_label_of_few_is_not_explained(attack, persons, tmp_pa
     assert "UNEXPLAINED" in rules(report, Severity.HOLD)
 
 
+def test_a_regression_of_what_one_person_has_is_not_explained(attack, persons, tmp_path):
+    first = (pl.col("occupation") == "医生").cum_sum() == 1
+    rich = persons.with_columns(
+        income=pl.when((pl.col("occupation") == "医生") & first).then(1e12).otherwise("income")
+    )
+    report = attack(least_squares(rich, LEVELS), raws=[stored(tmp_path, rich)])
+    assert "UNEXPLAINED" in rules(report, Severity.HOLD)
+
+
 @pytest.mark.parametrize("method", ["pearson", "spearman"])
 def test_a_matrix_of_correlations_is_computed_again(attack, persons, tmp_path, method):
     draw = np.random.default_rng(3)
@@ -169,16 +178,17 @@ def test_counts_rounded_to_five_are_the_nearest(attack, persons):
 
 
 def test_the_place_in_a_ranking_is_nobodys_value(attack, persons, tmp_path):
-    """A raw column holds each small number once, and in the very cell that the place stands beside."""
+    """A raw column holds each small number once, and the least in the very cell that is the first."""
     table = persons.group_by("district").agg(n=pl.len(), mean=pl.col("income").mean().round(1))
     table = table.sort("mean", descending=True).with_row_index("place", 1)
     raw = persons.join(table.select("district", "place"), on="district", maintain_order="left")
-    inner = pl.int_range(pl.len()).over("district")
-    raw = raw.sort(inner, "place").drop("place").with_columns(staff=pl.int_range(1, pl.len() + 1))
+    inner, last = pl.int_range(pl.len()).over("district"), pl.col("place") == 2
+    raw = raw.sort(inner, last, "place").drop("place").with_columns(staff=pl.int_range(1, pl.len() + 1))
     assert "EXTREME" not in rules(attack(table, raws=[stored(tmp_path, raw)]))
-    least = raw.group_by("district").agg(n=pl.len(), place=pl.col("staff").min() + 0)
-    shuffled = least.sort("n") if not least["place"].is_sorted() else least
-    assert "EXTREME" in rules(attack(shuffled.sort("district"), raws=[stored(tmp_path, raw, "again")]))
+    unlike = table.with_columns(place=pl.Series([1, 60, 20, 50, 30, 40][: table.height]))
+    assert "EXTREME" in rules(attack(unlike, raws=[stored(tmp_path, raw, "again")]))
+    least = raw.group_by("district").agg(n=pl.len(), place=pl.col("staff").min())
+    assert "EXTREME" in rules(attack(least.sort("district"), raws=[stored(tmp_path, raw, "third")]))
 
 
 def test_a_value_beside_others_left_out_for_being_few_is_no_whole_group(attack, persons, tmp_path):
@@ -220,6 +230,28 @@ def test_cells_left_out_follow_a_rule_or_are_held(attack, persons):
         assert "OMITTED" not in rules(attack(chosen))
 
 
+def test_dominated_cells_may_be_left_out_and_others_may_not(attack, tmp_path):
+    """Each cell has as many firms; in four of them one firm has nearly all of the revenue."""
+    draw = np.random.default_rng(5)
+    firms = pl.DataFrame({"id_no": [f"F{i:05}" for i in range(1200)]}).with_columns(
+        district=pl.Series([f"{'甲乙丙丁戊己'[i % 6]}区" for i in range(1200)]),
+        trade=pl.Series([f"{'农林牧渔工'[i // 6 % 5]}业" for i in range(1200)]),
+        revenue=pl.Series(draw.uniform(100, 900, 1200).round(2)),
+    )
+    large = pl.int_range(pl.len()).is_in([7, 15, 34, 52])
+    firms = firms.with_columns(revenue=pl.when(large).then(1e7).otherwise("revenue"))
+    firms.write_parquet(tmp_path / "firms.parquet")
+    raw = RawTable("firms", tmp_path / "firms.parquet", "id_no", ("district", "trade"))
+    keys = ("district", "trade")
+    table = firms.group_by(keys).agg(n=pl.len(), total=pl.col("revenue").sum().round(2)).sort(keys)
+    mild = table.filter(pl.col("total") < 1e6)
+    assert table.height - mild.height == 4
+    for chosen in (mild, table.with_columns(total=pl.when(pl.col("total") < 1e6).then("total"))):
+        assert attack(chosen, raws=[raw]).verdict == "no_objection"
+    for chosen in (mild.filter(pl.int_range(pl.len()) % 5 != 2), mild.drop("total")):
+        assert "OMITTED" in rules(attack(chosen, raws=[raw]), Severity.HOLD)
+
+
 def test_digits_in_names_are_numbers_of_files_or_dates_or_held(together, persons):
     table = by_cells(persons)
     one, two = table.head(9), table.tail(9)
@@ -237,6 +269,38 @@ def test_one_short_word_in_an_empty_column_is_held(attack, persons):
     assert "LABEL" in rules(attack(word))
     usual = table.with_columns(注=pl.lit("一般"))
     assert "LABEL" not in rules(attack(usual))
+
+
+def test_a_row_of_marks_is_no_mark(attack, persons):
+    table = by_cells(persons)
+    marks = table.with_columns(注=pl.when(pl.int_range(pl.len()) == 3).then(pl.lit("..--.-...-")))
+    assert "LABEL" in rules(attack(marks))
+    assert "LABEL" not in rules(attack(table.with_columns(注=pl.lit("……"))))
+
+
+def test_which_rows_carry_which_usual_word_is_free_space(attack, persons):
+    """Two words of statistics, each of which passes: a bit a row. Measures below each other are none."""
+    table = persons.group_by("district", "occupation", "sex", "disease").agg(n=pl.len())
+    table = table.filter(pl.col("n") >= 10).sort(pl.all())
+    bits = (pl.int_range(pl.len()) * 7919 % 101 % 2).cast(pl.Boolean)
+    odd = table.with_columns(标记=pl.when(bits).then(pl.lit("是")).otherwise(pl.lit("否")))
+    assert table.height > 60
+    assert "UNEXPLAINED" in rules(attack(odd), Severity.HOLD)
+    long = table.with_columns(户数="n").unpivot(
+        on=["n", "户数"], index=["district", "occupation", "sex", "disease"], variable_name="指标"
+    )
+    assert "UNEXPLAINED" not in rules(attack(long.rename({"value": "数值"})))
+
+
+def test_lines_that_repeat_a_table_say_nothing_new(attack, persons):
+    table = persons.group_by("district").agg(n=pl.len(), mean=pl.col("income").mean().round(1)).sort("n")
+    head = "| district | n | mean |\n|---|---|---|\n"
+    rows = [[str(cell) for cell in row] for row in table.rows()]
+    text = head + "".join(f"| {' | '.join(row)} |\n" for row in rows) + "\n"
+    again = "".join(f"{','.join(row)}\n\n" for row in rows)
+    assert attack(text + again, "a.md").verdict == "no_objection"
+    moved = "".join(f"{','.join(row)}\n\n" for row in [*rows[1:], rows[0]])
+    assert "UNEXPLAINED" in rules(attack(text + moved, "a.md"), Severity.HOLD)
 
 
 def test_identifiers_over_several_files_are_put_together(together, persons):
@@ -295,3 +359,17 @@ def test_twelve_digits_are_kept_and_no_more(values):
             assert float(f"{after:.12g}") == after
             assert abs(after - before) <= abs(before) * 5.01e-12
             assert math.isclose(steady_number(before), after, rel_tol=1.1e-11)
+
+
+def test_a_cross_table_of_counts_is_no_list_of_persons_when_turned(attack, persons):
+    """Wider than long: its columns are read as rows too, in case they were persons."""
+    frame = persons.with_columns(组=pl.format("{}-{}", pl.col("age") // 4 * 4, pl.col("age") // 4 * 4 + 3))
+    table = frame.group_by("district", "组").agg(n=pl.len()).filter(pl.col("n") >= 10).sort("组")
+    wide = table.pivot(on="组", index="district", values="n").sort("district").head(4)
+    wide = wide.select(name for name in wide.columns if wide[name].null_count() == 0)
+    assert wide.width > 2 * wide.height
+    assert wide.width >= 10
+    assert rules(attack(wide)) & {"K_ANONYMITY", "ROW_LEVEL"} == set()
+    own = persons.sample(12, seed=2).select("district", "sex", "occupation", "age", "disease")
+    turned = pl.DataFrame([[name, *map(str, own[name])] for name in own.columns], orient="row")
+    assert rules(attack(turned)) & {"K_ANONYMITY", "RAW_OVERLAP"}

@@ -47,7 +47,7 @@ _STATISTICS = """
 _WORDS = frozenset(_STATISTICS.split())
 _MARK = re.compile(
     r"[\s*.…·\-–—/\\x×c:()\[\]]{1,3}|n/?a|<\s*\d{1,3}|(?:已)?(?:抑制|隐去|保密|不适用|不公布|空缺)|suppressed|"
-    r"[csxz]",
+    r"[csxz]|([*.…·\-–—=_])\1{3,7}",
     re.IGNORECASE,
 )
 _PERIOD = re.compile(
@@ -103,7 +103,8 @@ def _shared(shape: Shape, labels: Sequence[str], least: float) -> set[str]:
 
 def _composed(labels: Iterable[str], shape: Shape, least: float, known: set[str]) -> set[str]:
     """Labels that are a column and one of its values, or several values, written together."""
-    split = {label: [p for p in _PARTS.split(label) if p and not _ordinary(p, known)] for label in labels}
+    words = {label: [part for part in _PARTS.split(label) if part] for label in labels}
+    split = {label: [p for p in some if not _ordinary(p, known)] for label, some in words.items() if some}
     parts = sorted({part for some in split.values() for part in some})
     fine = _shared(shape, parts, least) if parts else set()
     return {label for label, some in split.items() if all(part in fine for part in some)}

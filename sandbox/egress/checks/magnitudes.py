@@ -12,6 +12,8 @@ from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.cells import suppressed
 from sandbox.egress.context import Context
+from sandbox.egress.dominance import Dominance
+from sandbox.egress.facts_derived import Derived
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
@@ -51,22 +53,17 @@ def _numbers(index: RawIndex) -> list[str]:
 
 def _dominated(context: Context, shape: Shape, raw: str) -> pl.Series:
     """Rows whose cell fails the (n, k) or the p % rule on entities' absolute values."""
-    n = int(context.number("egress.dominance_n"))
+    rule = Dominance.of(context)
     top = recount(
         shape,
-        f"struct_pack(t := sum(s), top := max(s, {max(n, 2)}))",
+        f"struct_pack(t := sum(s), top := max(s, {rule.needed}))",
         part=f"sum(abs({shape.index.number(raw)}))",
     )
-    k, p = context.number("egress.dominance_k"), context.number("egress.p_percent")
     result = []
     for cell in top.to_list():
         total = (cell or {}).get("t") or 0.0
         largest = list((cell or {}).get("top") or [])
-        if total <= 0 or not largest:
-            result.append(False)
-            continue
-        rest = total - sum(largest[:2])
-        result.append(sum(largest[:n]) >= k * total or rest < p * largest[0])
+        result.append(total > 0 and bool(largest) and rule.fails(total, largest))
     return pl.Series(result, dtype=pl.Boolean)
 
 
@@ -139,15 +136,10 @@ def _tails(context: Context, shape: Shape, column: str, raw: str) -> pl.Series:
     return hits if many or chance * _CHANCE < told else nowhere
 
 
-def _ranked(shape: Shape, column: str) -> bool:
-    """Whether a column numbers the rows by another of its numbers, from the largest or the least."""
-    ranks = shape.numbers(column)
-    places = np.arange(1.0, len(ranks) + 1)
-    if len(ranks) < _COLUMN or not np.array_equal(ranks.fill_null(0).sort().to_numpy(), places):
-        return False
-    others = [shape.n.cast(pl.Float64), *(shape.numbers(k) for k in shape.names if k != column)]
-    ordered = [one.gather(ranks.arg_sort()) for one in others if one.null_count() == 0 and one.n_unique() > 1]
-    return any(one.is_sorted(descending=down) for one in ordered for down in (True, False))
+def _worked_out(context: Context, shape: Shape, column: str) -> bool:
+    """Whether a column is throughout what offices work out from sums, means and counts: an index, a rank."""
+    rows = (shape.n >= context.min_cell(shape.index.name)).fill_null(False)
+    return Derived(context, shape, rows).cost(shape.numbers(column)) == 0
 
 
 def _measure(
@@ -158,8 +150,6 @@ def _measure(
     column: str,
     facts: dict[str, pl.DataFrame],
 ) -> Iterable[Finding]:
-    if _ranked(shape, column):
-        return
     stated = shape.numbers(column)
     hidden = suppressed(shape)
     threshold = context.min_cell(shape.index.name)
@@ -190,6 +180,9 @@ def _measure(
             few = (held > 0) & (held < threshold) & ~hidden
         else:
             few = _tails(context, shape, column, raw) & ~hidden
+            # Numbers that have another meaning meet somebody's value by chance.
+            if bool(few.any()) and 2 * int(few.sum()) < len(few) and _worked_out(context, shape, column):
+                return
         if bool(few.any()):
             evidence = {
                 "count": int(few.sum()),

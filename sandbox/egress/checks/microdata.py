@@ -126,6 +126,13 @@ def _risks(sizes: np.ndarray) -> dict[str, dict[str, float]]:
     }
 
 
+def _of_counts(document: Document, context: Context, view: Table) -> bool:
+    """Whether a view is a cross table of counts, turned: its columns are groups and no persons."""
+    of = [table for table in document.tables if view.part == f"{table.part} turned".strip()]
+    shapes = [recognise(context, document, table, index) for table in of for index in context.indexes]
+    return any(shape.aggregate and len(shape.dims) > 1 and shape.confirmed for shape in shapes)
+
+
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """For each table that is an aggregate of no raw table and carries columns of one."""
     for table in [*document.tables, *document.views]:
@@ -135,6 +142,8 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             continue  # coefficients and correlations, fitted again from the raw data
         shapes = [recognise(context, document, table, index) for index in context.indexes]
         if any(shape.aggregate and (shape.dims or shape.confirmed) for shape in shapes):
+            continue
+        if table in document.views and _of_counts(document, context, table):
             continue
         # A name alone makes no link to the raw data: at least one column must match by its values.
         rows = [
