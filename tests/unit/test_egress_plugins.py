@@ -14,6 +14,8 @@ from sandbox.core.errors import SandboxError
 from sandbox.policy.parameters import PARAMETERS
 from sandbox.review.coarse import coarse
 from tests.plugins.egress import POLICY
+from tests.plugins.space import Scene
+from tests.refusal import refused
 
 Offer = Callable[..., dict[str, Any]]
 MODULE = """
@@ -46,7 +48,7 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
         (tmp_path / "site" / f"{module}.py").write_text(MODULE.format(body=body, point=point, rule=rule))
         for number in range(names):
             info = tmp_path / "site" / f"wide{number}-1.dist-info"
-            info.mkdir()
+            info.mkdir(exist_ok=True)
             (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: wide{number}\nVersion: 1\n")
             (info / "entry_points.txt").write_text(f"[sandbox.egress.checks]\nwide = {module}:PLUGIN\n")
         sys.modules.pop(module, None)
@@ -103,6 +105,21 @@ def test_a_plugin_that_fails_is_a_rejection(
     assert [(one.rule, one.severity.value) for one in report.findings] == [("CHECK_ERROR", "hard")]
     assert report.verdict.value == "reject"
     assert "110101199003077475" not in str(report.as_json())
+
+
+@pytest.mark.requirement("R-149")
+def test_a_plugin_is_reported_and_its_error_lets_no_request_pass(
+    attack: Callable[..., Any], offer: Offer, counts: pl.DataFrame, granted: Scene
+) -> None:
+    assert "X_WIDE" in {one["rule"] for one in attack(counts, policy=offer()).rules}
+    report = attack(counts, policy=offer("raise ValueError")).as_json()
+    assert [(one["rule"], one["evidence"]) for one in report["findings"]] == [("CHECK_ERROR", {})]
+    granted.job()
+    granted.request(until="auto_check")
+    check = granted.check("eg-a", report["verdict"], *report["findings"], canonical=[])
+    with refused("HARD_FINDING"):  # nor does a check that is said to have raised no objection
+        granted.act("system", "egress-request", "eg-a", "forward", {**check, "verdict": "no_objection"})
+        granted.act("reviewer", "egress-request", "eg-a", "give_verdict", granted.verdict())
 
 
 @pytest.mark.parametrize(

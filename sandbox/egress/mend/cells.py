@@ -31,7 +31,7 @@ def suppress(place: Place) -> Change | None:
     if shape is None:
         return _leave_out(place)
     hidden = suppressed(shape).to_numpy()
-    small = ((shape.n > 0) & (shape.n < place.least)).to_numpy()
+    small = _small(shape, place)
     named = np.zeros(len(hidden), dtype=bool)
     rows = [row - 1 for found in place.found for row in found.evidence.get("rows", ())]
     named[[row for row in rows if 0 <= row < len(named)]] = True
@@ -49,6 +49,10 @@ def suppress(place: Place) -> Change | None:
     if not cells:
         return None
     return Change(frame, Loss(cells=cells, value_share=lost / total if total else 0.0))
+
+
+def _small(shape: Shape, place: Place) -> np.ndarray:
+    return ((shape.n > 0) & (shape.n < place.least)).to_numpy()
 
 
 def _numbers(place: Place, shape: Shape, rows: np.ndarray) -> Iterator[tuple[str, pl.Series]]:
@@ -72,7 +76,10 @@ def _complemented(place: Place, shape: Shape, wanted: np.ndarray) -> np.ndarray:
     mine = next((part for part in parts if part.table is place.table), None)
     if mine is None:
         return wanted
-    others = [part for part in parts if part is not mine]
+    # The small cells of the other tables will be blank too: as they are, nothing could be hidden here.
+    others = [
+        replace(part, hidden=part.hidden | _small(part.shape, place)) for part in parts if part is not mine
+    ]
     for _ in range(_COMPLEMENTS):
         part = replace(mine, hidden=wanted)
         exposed = solve([*others, part], place.context)[id(place.table)].rows
