@@ -61,6 +61,7 @@ class Scalar:
     unit: bool = False  # one and the same number in the rows that meet a condition: its sum is a count
     steps: int = 0  # how often a simple one was shifted or scaled
     base: Source | None = None  # the column that a simple one is in proportion to
+    when: str = ""  # the condition of a partial one
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ def scalar(node: Node, scope: Scope) -> Scalar:
         wide = to.split("(")[0] in WIDE and word == "CAST"  # what a narrow type cannot hold would be left out
         keeps = inner.simple and (to == "DOUBLE" or (inner.plain is not None and wide))
         made = _joined([inner], f"{word}({inner.sql} AS {to})", keeps)
-        return replace(made, steps=inner.steps, base=inner.base or inner.plain)
+        return replace(made, steps=inner.steps, base=inner.base or inner.plain, when=inner.when)
     if kind == "CASE":
         return _case(node, scope)
     if kind == "FUNCTION":
@@ -281,9 +282,14 @@ def _case(node: Node, scope: Scope) -> Scalar:
     if single and not arms[0][1].partial:
         unit = arms[0][1].constant
         then = arms[0][1]
-        base = then.base or then.plain
-        return Scalar(
-            made.sql, made.columns, simple=True, partial=True, hidden=made.hidden, unit=unit, base=base
+        return replace(
+            made,
+            constant=False,
+            simple=True,
+            partial=True,
+            unit=unit,
+            base=then.base or then.plain,
+            when=arms[0][0].sql,
         )
     return made
 

@@ -141,6 +141,16 @@ class Planned:
         ]
         for i, one in enumerate(cells.pool):
             parts += [f"({operand.sql}) AS vv{i}_{j}" for j, operand in enumerate(one.operands)]
+            if one.partial:  # without regard to what is missing: so are the rows of whole cells
+                chosen = [
+                    f"({sql}) IS TRUE"
+                    for sql in (
+                        one.where.sql if one.where else "",
+                        *(operand.when for operand in one.operands),
+                    )
+                    if sql
+                ]
+                parts.append(f"({' AND '.join(chosen) or 'true'}) AS cc{i}")
             if measure := self._magnitude(one):
                 parts.append(f"{measure} AS bb{i}")
             if one.spread:
@@ -349,9 +359,7 @@ class Planned:
         for i, one in enumerate(self.cells.pool):
             if one.partial:
                 view = f"{self.index.view}_{self.name}_part{i}"
-                self.engine.rows(
-                    f"CREATE TEMP VIEW {view} AS SELECT * FROM {self.name} r WHERE {self._meets(i)}"
-                )
+                self.engine.rows(f"CREATE TEMP VIEW {view} AS SELECT * FROM {self.name} r WHERE cc{i}")
                 found.append((i, self._over(view, view)))
         return tuple(found)
 

@@ -320,6 +320,41 @@ def test_parts_of_two_tables_that_differ_by_one_are_refused_together(
     assert (alone.verdict, alone.findings) == ("no_objection", [])
 
 
+THREE = {
+    "three tables": (
+        "SELECT sex, count(*) AS n, sum(income) AS s FROM residents GROUP BY sex",
+        "SELECT sex, count(*) AS n, sum(income) AS s FROM residents WHERE birth_date < DATE '{birth_date}' "
+        "GROUP BY sex",
+        "SELECT sex, count(*) AS n, sum(income) AS s FROM residents WHERE birth_date > DATE '{birth_date}' "
+        "GROUP BY sex",
+    ),
+    "three numbers of one table": (
+        BY_SEX.replace(
+            "{}",
+            "sum(income) AS s, sum(income) FILTER (WHERE birth_date < DATE '{birth_date}') AS a, "
+            "sum(CASE WHEN birth_date > DATE '{birth_date}' THEN income ELSE 0 END) AS b",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", THREE)
+def test_what_three_numbers_leave_of_one_person_is_refused(
+    name: str, register: Register, tmp_path: Path
+) -> None:
+    """All, without those born before a day, without those born after it: each of hundreds."""
+    statements = {f"t{i}": register.sql(body) for i, body in enumerate(THREE[name])}
+    report = judged(tmp_path / "job", register, **statements)
+    assert recomputed(report) == [1] * len(statements)
+    assert "DIFFERENCING" in rules(report)
+    wider = {
+        key: body.replace(f"> DATE '{register.person['birth_date']}'", "> DATE '1999-12-31'")
+        for key, body in statements.items()
+    }
+    report = judged(tmp_path / "wider", register, **wider)
+    assert (report.verdict, [f.rule for f in report.findings]) == ("no_objection", [])
+
+
 @pytest.mark.parametrize("name", PARTS)
 def test_parts_of_two_requests_that_differ_by_one_are_refused_as_well(
     name: str, register: Register, tmp_path: Path

@@ -46,7 +46,9 @@ def earlier_books(context: Context) -> list[Book]:
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """At most one finding a table, earlier release and way."""
     old = earlier_books(context)
-    if not old and not context.ledger and sum(len(one.tables) for one in context.documents) < 2:
+    tables = sum(len(one.tables) for one in context.documents)
+    tables += sum(len(told.parts) for told in context.recomputed.values())
+    if not old and not context.ledger and tables < 2:
         return
     mine = request_books(context)
     least = context.number("egress.ledger_rate_hold") if old else 1.0

@@ -45,6 +45,7 @@ class Book:
     epoch: str = ""  # the snapshot: the digest of its universe
     scenario: str = ""
     recipient: str = ""
+    chosen: bool = False  # its cells are of rows that the job chose: its dimensions do not define them
 
     @property
     def sizes(self) -> np.ndarray:

@@ -53,6 +53,7 @@ def compare(new: Sequence[Book], old: Sequence[Book], rate_from: float) -> list[
     new, old = books[: len(new)], books[len(new) :]
     hits = [hit for number, one in enumerate(new) for hit in _against(number, one, old)]
     hits += _among(new)
+    hits += [] if hits else _within(new)
     hard = any(hit.how in (How.PAIR, How.STATED, How.LAYERS) for hit in hits)
     return hits if hard else hits + _together(new, old, rate_from)
 
@@ -92,6 +93,27 @@ def _among(new: Sequence[Book]) -> list[Hit]:
             ):
                 found = {How.STATED: count}
             hits += [Hit(how, number, (other.table,), count) for how, count in found.items()]
+    return hits
+
+
+def _within(new: Sequence[Book]) -> list[Hit]:
+    """Sums and differences over the tables of one request, where a job chose the rows of some: all but those
+    born before a day and those born after it are those born that day. What tables of all rows give together
+    is the business of the check of suppression."""
+    hits = []
+    for epoch in dict.fromkeys(book.epoch for book in new if book.chosen):
+        mine = [n for n, book in enumerate(new) if book.epoch == epoch and not book.shadow]
+        if len(mine) < 2:
+            continue
+        books = [new[n] for n in mine]
+        tables = tuple(dict.fromkeys(book.table for book in books))
+        found = spanned(books[1:], books[:1], max(book.threshold for book in books))
+        left = sum(book.layers[1] for book in books)
+        if found is None or left:
+            hits.append(Hit(How.TOO_LARGE if found is None else How.LEFT_OVER, mine[0], tables, left))
+        else:
+            told = ((How.COMBINATION, found.proven), (How.DETERMINED, found.determined))
+            hits += [Hit(how, mine[0], tables, count) for how, count in told if count]
     return hits
 
 

@@ -107,6 +107,7 @@ def books_of(
                 not sensitive or bool(hidden),
                 threshold=math.ceil(context.min_cell(shape.index.name)),
                 epoch=epoch(universe),
+                chosen=scope != 0,
             )
             found.append((document, part, book))
     return found
