@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -164,7 +164,7 @@ def test_default_deny(
 CELL = st.sampled_from(["a", "b", None])
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("pqrst"), CELL, CELL), min_size=1, max_size=14), st.integers(1, 4))
 def test_k_is_what_counting_by_hand_gives(
     rows: list[tuple[str, str | None, str | None]], threshold: int

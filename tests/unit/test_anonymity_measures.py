@@ -7,14 +7,12 @@ import duckdb
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.desensitize.measures import RELEASES, measure, population_uniques, risk
 
-SETTINGS = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+SETTINGS = settings(max_examples=25)
 CELL = st.one_of(st.none(), st.integers(-2, 3))
 ROW = st.tuples(st.sampled_from(["a", "b", None]), CELL, CELL, st.integers(0, 6))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.core.errors import SandboxError
@@ -244,7 +244,7 @@ def test_a_mobile_number_in_a_number_column(type_: Any) -> None:
     assert scan.scan_column(column) == {"mobile": 1}
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50)
 @given(st.lists(st.sampled_from([*IDS, "张三", "13800000001", "", None]), max_size=6))
 def test_a_pseudonym_never_looks_like_an_identifier(values: list[str | None]) -> None:
     params = PseudonymParams(key="k")

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import skops.io
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -171,7 +171,7 @@ def test_no_operator_of_the_list_has_a_body():
 
 @pytest.mark.parametrize("name", ["a.onnx", "a.safetensors"])
 @given(data=st.binary(min_size=1, max_size=200))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 def test_noise_is_refused(tmp_path, name, data):
     assert not load(tmp_path, data, name).readable
 

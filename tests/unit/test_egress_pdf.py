@@ -4,7 +4,7 @@ import io
 
 import pikepdf
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pikepdf import Array, Dictionary, Name, String
 
@@ -227,7 +227,7 @@ def test_text_that_marked_content_states_is_brought_to_light(tmp_path):
 # -- what leaves
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4)
 @given(
     words=st.text("abcdefghij 0123456789", min_size=1, max_size=30),
     at=st.tuples(st.integers(0, 400), st.integers(0, 780)),

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
@@ -183,7 +183,7 @@ def test_the_picture_is_turned_as_viewers_turn_it(tmp_path):
 # -- what leaves
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 2**32),
     width=st.integers(1, 70),

@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -167,7 +167,7 @@ cell = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     st.integers(1, 4).flatmap(
         lambda n: st.lists(st.lists(cell, min_size=n, max_size=n), min_size=2, max_size=8)
@@ -206,7 +206,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(trees)
 def test_canonical_json_is_a_fixed_point(tmp_path, tree):
     document = load(tmp_path, "a.json", json.dumps(tree))
@@ -215,7 +215,7 @@ def test_canonical_json_is_a_fixed_point(tmp_path, tree):
         assert again(tmp_path, "a.json", once) == once
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(
     st.lists(
         st.sampled_from(

@@ -12,7 +12,7 @@ import docx
 import openpyxl
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox.egress import readers
@@ -507,7 +507,7 @@ cells = st.one_of(
 grids = st.integers(1, 4).flatmap(
     lambda n: st.lists(st.lists(cells, min_size=n, max_size=n), min_size=1, max_size=6)
 )
-SLOW = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SLOW = settings(max_examples=20)
 
 
 def fixed(tmp_path, name, data):

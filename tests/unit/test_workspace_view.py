@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.core.errors import SandboxError
@@ -226,7 +226,7 @@ CONDITION = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     cells=st.lists(st.tuples(CELL, CELL), min_size=1, max_size=12),
     columns=st.lists(st.sampled_from(["n", "k", "z"]), min_size=1, unique=True),
