@@ -87,7 +87,8 @@ class Aggregate:
     @property
     def spread(self) -> bool:
         """Whether it tells how values differ: where nearly all are alike, it tells of those that are not."""
-        return self.name in SPREADS
+        several = self.name == "count" and self.distinct and not self.operands[0].hidden
+        return several or self.name in SPREADS
 
     @property
     def counts(self) -> bool:

@@ -371,9 +371,11 @@ class Planned:
         return other
 
     def _raw_of(self, number: int) -> str:
-        """A raw column that the dimension is, or is made of; the first of the table if of none of it."""
+        """A raw column that the dimension is, or is made of, a sensitive one before others; the first of the
+        table if of none of it."""
         group = self.cells.groups[number]
-        own = sorted(column for source, column in group.columns if source == self.main)
+        own = [column for source, column in group.columns if source == self.main]
+        own.sort(key=lambda column: (column not in self.index.sensitive, column))
         return own[0] if own else self.index.columns[0]
 
     def _recountable(self) -> tuple[RawIndex, tuple[str, ...]]:

@@ -440,3 +440,28 @@ def test_a_remark_in_every_row_takes_no_table_out_of_the_ledger(register: Regist
         ledger = Ledger(b"k" * 32, kept.parent, None, {})
         second = judged(tmp_path / name / "later", register, ledger, other=register.sql(later))
         assert "DIFFERENCING" in rules(second), name
+
+
+def test_how_many_values_there_are_tells_where_the_rare_one_is(register: Register, tmp_path: Path) -> None:
+    """Three of all persons have more than one home."""
+    body = "SELECT sex, count(*) AS n, count(DISTINCT {}) AS kinds FROM residents GROUP BY sex"
+    report = judged(tmp_path / "rare", register, out=body.replace("{}", "homes"))
+    assert "SMALL_CELL" in rules(report)
+    report = judged(tmp_path / "common", register, out=body.replace("{}", "education"))
+    assert (report.verdict, recomputed(report)) == ("no_objection", [1])
+
+
+def test_a_group_all_alike_is_seen_through_an_expression(register: Register, tmp_path: Path) -> None:
+    """Everybody of a district has the disease; the dimension is made of it and of another column."""
+    people = pl.read_parquet(register.path)
+    district = people.group_by("district").len().sort("len", "district")["district"][-1]
+    ill = pl.when(district=district).then(pl.lit("糖尿病")).otherwise("chronic_disease")
+    path = tmp_path / "residents.parquet"
+    people.with_columns(chronic_disease=ill).write_parquet(path)
+    body = (
+        "SELECT district, CASE WHEN chronic_disease = '糖尿病' AND birth_date IS NOT NULL THEN 'a' ELSE 'b' "
+        "END AS g, count(*) AS n FROM residents GROUP BY ALL HAVING count(*) >= 15"
+    )
+    report = judged(tmp_path / "job", Register(path, register.person), out=body)
+    assert recomputed(report) == [1]
+    assert "ZERO_CELL" in {f.rule for f in report.findings}
