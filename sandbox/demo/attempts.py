@@ -106,6 +106,6 @@ def _attack(story: Story, case: Case, zh: str, en: str, what: dict[str, Any], co
     state = story.checked(request)
     if state != "auto_rejected":
         raise RuntimeError(f"{en}: {state}, must be auto_rejected")
-    seen = story.world["li-developer"].get(f"/v1/egress-request/{request}")
+    seen = story.world["zhou-reviewer"].get(f"/v1/egress-request/{request}")  # a submitter sees no rule
     rules = sorted({f["rule"] for f in seen["status"]["check"]["findings"] if f["severity"] == "hard"})
     story.ledger.refused.append((zh, en, ", ".join(rules)))

@@ -182,6 +182,7 @@ def test_mend_refuses_with_a_code(mend, small, raw, tmp_path):
     assert mend(small, *raw, "--out", out, "--base", "7", *BARE).exit_code == 2
 
 
+@pytest.mark.engine
 def test_mend_in_a_container(mend, small, raw, tmp_path):
     done = mend(small, *raw, "--out", tmp_path / "mended")
     assert (done.exit_code, json.loads(done.stdout)["rounds"]) == (0, 2), done.stderr
