@@ -95,7 +95,7 @@ _BY_POINT = {"26.1": "scope", "26.2": "source", "26.3": "raw", "26.4": "disclosu
 _BY_RULE = {
     **dict.fromkeys(("DIFFERENCING", "RECONSTRUCTION", "LEDGER"), "releases"),
     **dict.fromkeys(("FORMAT", "BUDGET", "METADATA", "IMAGE", "IMAGE_UNREAD", "IMAGE_CODE"), "form"),
-    **dict.fromkeys(("HIDDEN_TEXT", "TEXT_LAYER", "FORMULA", "NUMERAL"), "form"),
+    **dict.fromkeys(("HIDDEN_TEXT", "TEXT_LAYER", "FORMULA", "NUMERAL", "ACTIVE_TEXT"), "form"),
     "REVERSIBLE": "raw",
 }
 EXTRA = re.compile(r"X_[A-Z][A-Z0-9_]{1,56}")  # rules of plug-ins, which our table does not have

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -195,6 +196,28 @@ def test_cells_of_a_cross_table_and_of_a_workbook(
             assert all(one == (other if other >= 10 else None) for one, other in pairs)
     sheet = openpyxl.load_workbook(out / "b.xlsx").active
     assert list(sheet.iter_rows(values_only=True))[1:] == shown.rows()
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow", "a.json", "a.jsonl"])
+def test_other_files_that_are_one_table(persons: pl.DataFrame, mending: Mending, name: str) -> None:
+    table = (
+        persons.group_by("district", "occupation", "disease").agg(n=pl.len().cast(pl.Int64)).sort(pl.all())
+    )
+    sink = io.BytesIO()
+    ways = {"parquet": table.write_parquet, "arrow": table.write_ipc, "jsonl": table.write_ndjson}
+    ways.get(name.rpartition(".")[2], table.write_json)(sink)
+    _, out = mending({name: sink.getvalue()})
+    back = {"parquet": pl.read_parquet, "arrow": pl.read_ipc, "jsonl": pl.read_ndjson}
+    shown = back.get(name.rpartition(".")[2], pl.read_json)(io.BytesIO((out / name).read_bytes()))
+    expected = table.with_columns(n=pl.when(pl.col("n") >= 10).then("n"))
+    assert shown.select(table.columns).rows() == expected.rows()
+
+
+def test_what_cannot_be_written_back_is_refused(persons: pl.DataFrame, mending: Mending) -> None:
+    table = persons.group_by("district", "occupation", "disease").agg(n=pl.len()).to_dicts()
+    nested = json.dumps({"title": "t", "rows": table}).encode()
+    with refused("EGRESS_MEND_NONE"):
+        mending({"a.json": nested})
 
 
 def test_counts_are_rounded_to_a_base_on_request(persons: pl.DataFrame, mending: Mending) -> None:

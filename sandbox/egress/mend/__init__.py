@@ -31,6 +31,7 @@ ROUNDS = 16  # examinations of the whole set
 _AGAIN = 4  # times that one protection is applied to one table for one rule
 BASES = (5, 10)  # that counts may be rounded to: the checker recognises no other
 FORMS = ("csv", "parquet", "arrow", "xlsx")  # of which a table can be written back
+RECORDS = ("json", "jsonl")  # the same, where the file is nothing but a list of flat records
 
 PROTECTIONS: dict[str, Callable[[Place], Change | None]] = {
     "top-code": groups.code_ends,
@@ -128,6 +129,8 @@ class _Bench:
         for sheet in document.body or [] if document.form == "xlsx" else []:
             if isinstance(sheet, Sheet) and sheet.table is table:
                 sheet.table = fresh
+        if document.form in RECORDS:
+            document.body = change.frame.to_dicts()
         document.columns = tuple(dict.fromkeys(name for one in document.tables for name in one.columns))
         (self.folder / document.path).write_bytes(canonical(document, ordered=True))
 
@@ -162,6 +165,16 @@ class _Bench:
                 self.steps.append(Step(document.shown, table.part, rule, name, change))
                 return change
         return None
+
+
+def _writable(document: Document) -> bool:
+    """Whether the tables of the file can be put back into it: it was read whole, and is no member of one."""
+    if document.outer or not document.readable:
+        return False
+    body = document.body
+    records = isinstance(body, list) and all(isinstance(row, dict) for row in body)
+    flat = records and not any(isinstance(cell, dict | list) for row in body for cell in row.values())
+    return document.form in FORMS or (document.form in RECORDS and flat and len(document.tables) == 1)
 
 
 def _part(found: Finding, document: Document) -> str:
@@ -244,7 +257,7 @@ def _repair(bench: _Bench, base: int | None) -> int:
         done = False
         for document in context.documents:
             here = by_path.get(document.shown, [])
-            if here and document.form in FORMS and document.readable and not document.outer:
+            if here and _writable(document):
                 done = bench.apply(context, document, here) or done
         if not done:
             raise _refused(found)
@@ -255,7 +268,7 @@ def _round_all(bench: _Bench, context: Context, base: int) -> bool:
     """Every count of every table to ``base``; whether anything changed."""
     changed = False
     for document in context.documents:
-        for table in list(document.tables) if document.form in FORMS and not document.outer else []:
+        for table in list(document.tables) if _writable(document) else []:
             place = Place(context, document, table, best(context, document, table), [], asked=True)
             change = cells.round_counts(place, base)
             if change is not None and not change.frame.equals(table.data):
