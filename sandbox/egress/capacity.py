@@ -58,7 +58,8 @@ def number_bits(values: pl.Series, column: Column | None = None) -> float:
         return missing
     largest = float(np.abs(known).max())
     step = 2 * float(spelled(known)[1].min())
-    each = min(_DOUBLE, math.log2(largest / step + 1)) if largest else 0.0
+    # a number so small that its step is nought to a double may be any
+    each = min(_DOUBLE, math.log2(largest / step + 1) if step else _DOUBLE) if largest else 0.0
     signs = 1.0 if float(known.min()) < 0 else 0.0
     return count * (each + signs) + missing
 

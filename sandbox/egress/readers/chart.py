@@ -53,7 +53,7 @@ _SPEECH = re.compile(
 _FAR = re.compile(r"(?:https?|ftp)://|^//", re.I)
 _PARTS = ("layer", "hconcat", "vconcat", "concat")  # lists of things, not of records
 _DRAWN = ("series", "data", *_PARTS)
-_LONG = 5  # characters from which a lone number is worth a line
+_TELLING = 3  # significant digits from which a lone number is worth a line: sizes and angles are round
 _TYPES = {"i1", "u1", "i2", "u2", "i4", "u4", "f4", "f8"}
 
 
@@ -150,8 +150,8 @@ def _scalar(value: Any) -> bool:
 class _Tables:
     """Takes the data out of a rebuilt specification: a table a list of records, a set of equal lists."""
 
-    def __init__(self, document: Document, budget: Budget) -> None:
-        self.document, self.budget = document, budget
+    def __init__(self, document: Document, budget: Budget, known: frozenset[str]) -> None:
+        self.document, self.budget, self.known = document, budget, known
         self.count = 0
 
     def add(self, names: list[str], columns: list[list[Any]]) -> None:
@@ -197,19 +197,28 @@ class _Tables:
                     self.add(names, [axis, column] if paired and axis is not None else [column])
             for key, child in value.items():
                 if key not in lists:
+                    if key not in self.known:  # the name of a set of data, which is the job's to choose
+                        self.document.pieces.append(Piece(f"{where} name".strip(), key))
                     self.walk(child, f"{where} {key}".strip(), axis)
         elif isinstance(value, list):
             if where.rpartition(" ")[2] in _PARTS or not self.records(value):
                 for child in value:
                     self.walk(child, where, axis)
-        elif len(_cell(value)) > _LONG:
+        elif _significant(_cell(value)) >= _TELLING:
             self.document.pieces.append(Piece(where, _cell(value)))
+
+
+def _significant(number: str) -> int:
+    """Digits of a number without leading and trailing noughts."""
+    return len(re.sub(r"[^0-9]", "", number.lower().partition("e")[0]).strip("0"))
 
 
 def _flat(row: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in row.items():
         name = f"{path}.{key}" if path else key
-        if isinstance(value, dict):
+        if value in ({}, []):  # nothing inside: the name is there all the same
+            yield name, None
+        elif isinstance(value, dict):
             yield from _flat(value, name)
         elif isinstance(value, list):
             yield from _flat({str(i + 1): child for i, child in enumerate(value)}, name)
@@ -239,7 +248,7 @@ def lay_open(document: Document, value: Any, budget: Budget) -> Any:
     of = kind(value)
     assert of is not None
     spec = _Rebuild(document, of).value(value, "$root")
-    tables = _Tables(document, budget)
+    tables = _Tables(document, budget, _KEYS[of])
     axis = _axis(spec)
     for key, child in spec.items():
         if key == "$schema":

@@ -73,6 +73,8 @@ def _flat(value: Any, path: str = "") -> dict[str, Any]:
     """The scalars of one record with their paths: objects and lists inside it are laid open."""
     if _scalar(value):
         return {path or "value": value}
+    if not value:  # nothing inside: the name is there all the same
+        return {path or "value": None}
     children = value.items() if isinstance(value, dict) else ((str(i + 1), v) for i, v in enumerate(value))
     found: dict[str, Any] = {}
     for key, child in children:
@@ -123,7 +125,7 @@ def _tree(value: dict[str, Any]) -> list[dict[str, Any]] | None:
 
     def walk(node: Any, path: list[str]) -> bool:
         if isinstance(node, dict):
-            return all(walk(child, [*path, name]) for name, child in node.items())
+            return bool(node) and all(walk(child, [*path, name]) for name, child in node.items())
         leaves.append((path, node))
         return node is None or (isinstance(node, int | float) and not isinstance(node, bool))
 
