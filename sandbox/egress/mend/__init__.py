@@ -20,7 +20,7 @@ from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.canonical import canonical
 from sandbox.egress.check import Report, check, examine, load_history, prepare, walk
 from sandbox.egress.context import Context, Declared, RawTable
-from sandbox.egress.findings import Finding, Severity, Verdict
+from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.mend import cells, groups
 from sandbox.egress.mend.change import Change, Place
@@ -100,12 +100,15 @@ class Mended:
 
 @dataclass
 class _Bench:
-    """The copies under repair. ``tried``: of each table and rule, the step on the ladder and how often."""
+    """The copies under repair. ``tried``: of each table and rule, the step on the ladder and how often.
+
+    ``firm``: a protection is applied wherever it can be, also where a later one might lose less.
+    """
 
     folder: Path
     base: Context
     chosen: tuple[str, ...]
-    declared: Mapping[str, Declared]
+    firm: bool
     tried: dict[tuple[str, str, str], tuple[int, int]] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
 
@@ -157,7 +160,7 @@ class _Bench:
         for step in range(number, len(ladder)):
             name = ladder[step]
             used = times if step == number else 0
-            asked = bool(self.chosen) or "suppress" in ladder[:step]
+            asked = self.firm or "suppress" in ladder[:step]
             place = Place(context, document, table, shape, found, asked)
             change = PROTECTIONS[name](place) if used < _AGAIN else None
             if change is not None and not change.frame.equals(table.data):
@@ -208,23 +211,30 @@ def mend(
         raise fail("EGRESS_PARAMS", why="protections, base")
     if out.is_symlink() or (out.exists() and (not out.is_dir() or any(out.iterdir()))):
         raise fail("EGRESS_MEND_OUT", path=out.name)
-    with tempfile.TemporaryDirectory(prefix="mend-") as name:
-        folder = Path(name)
-        before = _copied(paths, folder)
-        context = Context(raws, declared, policy_values)
-        context.history = load_history(history, context.formats(), context.budget)
-        bench = _Bench(folder, context, tuple(protections), declared)
-        rounds = _repair(bench, base)
-        report = check([folder], raws, declared, policy_values, policy_id, history)
-        if report.verdict is Verdict.REJECT:
-            raise _refused(report.findings)
-        files = []
-        for path, old in before.items():
-            data = (folder / path).read_bytes()
-            sha256 = hashlib.sha256(data).hexdigest()
-            files.append({"path": path, "sha256": sha256, "bytes": len(data), "changed": sha256 != old})
-        shutil.copytree(folder, out, dirs_exist_ok=True)
-    return Mended(bench.steps, rounds, files, report)
+    context = Context(raws, declared, policy_values)
+    context.history = load_history(history, context.formats(), context.budget)
+    for firm in (True,) if protections else (False, True):  # gently first; from the beginning, if that fails
+        with tempfile.TemporaryDirectory(prefix="mend-") as name:
+            folder = Path(name)
+            before = _copied(paths, folder)
+            bench = _Bench(folder, context, tuple(protections), firm)
+            rounds, left = _repair(bench, base)
+            if left:
+                continue
+            report = check([folder], raws, declared, policy_values, policy_id, history)
+            left = [one for one in report.findings if one.severity is Severity.HARD]
+            if not left:
+                files = [_told(folder, path, old) for path, old in before.items()]
+                shutil.copytree(folder, out, dirs_exist_ok=True)
+                return Mended(bench.steps, rounds, files, report)
+    raise fail("EGRESS_MEND_NONE", rules=", ".join(sorted({one.rule for one in left})))
+
+
+def _told(folder: Path, path: str, old: str) -> dict[str, Any]:
+    """A file as it is written: name, digest, size, and whether it changed."""
+    data = (folder / path).read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    return {"path": path, "sha256": sha256, "bytes": len(data), "changed": sha256 != old}
 
 
 def _copied(paths: Sequence[Path], folder: Path) -> dict[str, str]:
@@ -241,14 +251,16 @@ def _copied(paths: Sequence[Path], folder: Path) -> dict[str, str]:
     return digests
 
 
-def _repair(bench: _Bench, base: int | None) -> int:
-    """Protect and examine until nothing hard is left; how often it was examined. Raises EGRESS_MEND_NONE."""
+def _repair(bench: _Bench, base: int | None) -> tuple[int, list[Finding]]:
+    """Protect and examine until nothing hard is left, or nothing helps: how often it was examined, and the
+    hard findings that are left."""
     rounded = base is None
+    found: list[Finding] = []
     for round_ in range(1, ROUNDS + 1):
         context, found = bench.look()
         if not found:
             if rounded or not _round_all(bench, context, base or 0):
-                return round_
+                return round_, []
             rounded = True
             continue
         by_path: dict[str, list[Finding]] = {}
@@ -260,8 +272,8 @@ def _repair(bench: _Bench, base: int | None) -> int:
             if here and _writable(document):
                 done = bench.apply(context, document, here) or done
         if not done:
-            raise _refused(found)
-    raise _refused(found)
+            break
+    return ROUNDS, found
 
 
 def _round_all(bench: _Bench, context: Context, base: int) -> bool:
@@ -276,8 +288,3 @@ def _round_all(bench: _Bench, context: Context, base: int) -> bool:
                 bench.steps.append(Step(document.shown, table.part, "", "round", change))
                 changed = True
     return changed
-
-
-def _refused(found: list[Finding]) -> Exception:
-    rules = sorted({one.rule for one in found if one.severity is Severity.HARD})
-    return fail("EGRESS_MEND_NONE", rules=", ".join(rules))

@@ -15,7 +15,7 @@ from sandbox.egress.checks.recoverable import Part, margin_rows, parts_of, solve
 from sandbox.egress.mend.change import Change, Loss, Place
 from sandbox.egress.shape import Shape, as_numbers
 
-_COMPLEMENTS = 300  # cells suppressed for others' sake in one step
+_COMPLEMENTS = 60  # times that the solver is asked in one step
 _DIGITS = 3  # significant digits of a column's largest number that rounding leaves
 _MOST_ROWS = 0.5  # share of the rows of persons that may be suppressed
 _COLUMN = re.compile(r"column (\d+)")
@@ -81,20 +81,22 @@ def _complemented(place: Place, shape: Shape, wanted: np.ndarray) -> np.ndarray:
         replace(part, hidden=part.hidden | _small(part.shape, place)) for part in parts if part is not mine
     ]
     for _ in range(_COMPLEMENTS):
-        part = replace(mine, hidden=wanted)
-        exposed = solve([*others, part], place.context)[id(place.table)].rows
-        more = next(
-            (row for one in exposed if (row := _partner(part, one, [*others, part])) is not None), None
-        )
-        if more is None:
+        exposed = solve([*others, replace(mine, hidden=wanted)], place.context)[id(place.table)].rows
+        before = wanted
+        for row in exposed:
+            part = replace(mine, hidden=wanted)
+            more = _partner(part, row, [*others, part], wanted & ~before)
+            if more is not None:
+                wanted = wanted.copy()
+                wanted[more] = True
+        if wanted is before:
             break  # the check itself says whether anything is still given away
-        wanted = wanted.copy()
-        wanted[more] = True
     return wanted
 
 
-def _partner(part: Part, row: int, parts: Sequence[Part]) -> int | None:
-    """The row to suppress with ``row`` (-1: a cell that was left out).
+def _partner(part: Part, row: int, parts: Sequence[Part], fresh: np.ndarray) -> int | None:
+    """The row to suppress with ``row`` (-1: a cell that was left out); None: no other is left, or one of the
+    ``fresh`` rows stands in a sum with it, which may be enough.
 
     The fewest entities within the published sum over ``row`` that has the fewest hidden cells; where no sum
     is published, among the rows that share most of its labels; a margin only when nothing else is left.
@@ -104,7 +106,10 @@ def _partner(part: Part, row: int, parts: Sequence[Part]) -> int | None:
     open_ = ~part.hidden & (n > 0)
     if not open_.any():
         return None
-    for inside in _sums_over(part, row, parts) if row >= 0 else ():
+    over = _sums_over(part, row, parts) if row >= 0 else []
+    if any((inside & fresh).any() for inside in over) or (not over and fresh.any()):
+        return None
+    for inside in over:
         able = np.flatnonzero(inside & open_ & ~free)
         if len(able):
             return int(able[np.argmin(n[able])])
