@@ -48,6 +48,32 @@ class Piece:
     hidden: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Text by columns, each held as its distinct values: rows are only made where somebody asks for them."""
+
+    coded: dict[str, Column]
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return len(self.coded)
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return max((len(column.codes) for column in self.coded.values()), default=0)
+
+    def __getitem__(self, name: str) -> pl.Series:
+        column = self.coded[name]
+        return column.rows(column.values).rename(name)
+
+    def head(self, rows: int) -> pl.DataFrame:
+        """The first rows."""
+        first = {name: Column(one.values, one.codes[:rows]) for name, one in self.coded.items()}
+        return pl.DataFrame({name: one.rows(one.values) for name, one in first.items()})
+
+
 @dataclass(eq=False)
 class Table:
     """A rectangle of cells.
@@ -57,9 +83,9 @@ class Table:
     """
 
     part: str  # "" for the only table of a file, else e.g. "table 2"
-    cells: pl.DataFrame
+    cells: pl.DataFrame | Cells
     data: pl.DataFrame
-    _known: dict[str, tuple[pl.DataFrame, Column]] = field(default_factory=dict, repr=False)
+    _known: dict[str, tuple[Any, Column]] = field(default_factory=dict, repr=False)
 
     @property
     def columns(self) -> list[str]:
@@ -72,7 +98,11 @@ class Table:
 
     def shown(self, name: str) -> Column:
         """``cells[name]``, as text, in the same way."""
-        return self._encoded("cells", self.cells, name)
+        return (
+            self.cells.coded[name]
+            if isinstance(self.cells, Cells)
+            else self._encoded("cells", self.cells, name)
+        )
 
     def _encoded(self, what: str, frame: pl.DataFrame, name: str) -> Column:
         known = self._known.get(f"{what} {name}")
@@ -84,10 +114,8 @@ class Table:
 
 def tabled(part: str, shown: dict[str, Column], data: dict[str, Column]) -> Table:
     """A table of columns that were encoded as they were read."""
-    cells, typed = ({n: c.rows(c.values) for n, c in columns.items()} for columns in (shown, data))
-    made = Table(part, pl.DataFrame(cells), pl.DataFrame(typed))
-    for what, frame, columns in (("cells", made.cells, shown), ("data", made.data, data)):
-        made._known.update({f"{what} {name}": (frame, column) for name, column in columns.items()})
+    made = Table(part, Cells(shown), pl.DataFrame({name: c.rows(c.values) for name, c in data.items()}))
+    made._known.update({f"data {name}": (made.data, column) for name, column in data.items()})
     return made
 
 

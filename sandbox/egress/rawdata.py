@@ -60,6 +60,11 @@ def norm(column: str, kind: str) -> str:
     return f"CAST({column} AS VARCHAR)"
 
 
+def _normal(values: pl.Series) -> bool:
+    """Whether ``norm`` leaves every text as it is: printed ASCII without spaces, and unified ideographs."""
+    return not bool((values.str.contains("[^!-~\u4e00-\u9fff]") | (values == "")).any())
+
+
 def texts_of(engine: Engine, frame: pl.DataFrame) -> pl.DataFrame:
     """All cells of ``frame`` as text that is equal wherever the value is."""
     if not frame.width:
@@ -164,7 +169,7 @@ class RawIndex:
             plain = kind in _PLAIN  # its distinct values are made text, not all of them
             asked = quote(column) if plain else norm(quote(column), kind)
             found = encode(self.engine.frame(f"SELECT {asked} AS v FROM {self.view}")["v"])
-            if plain:
+            if plain and not (kind == "VARCHAR" and _normal(found.values)):
                 found = renumbered(found, texts_of(self.engine, found.values.to_frame("v"))["v"])
             self._coded[column] = Coded(found.values, found.codes.astype(np.int64), Lexicon(found.values))
         return self._coded[column]
@@ -196,6 +201,7 @@ class RawIndex:
         self.engine.connection.execute(
             f"CREATE TEMP TABLE {self.view}_table AS SELECT * FROM {self.view}_codes"
         )
+        self.engine.connection.unregister(f"{self.view}_codes")
         return f"{self.view}_table"
 
     def code(self, column: str) -> str:

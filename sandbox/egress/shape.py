@@ -102,6 +102,10 @@ class Shape:
             self._columns[name] = encode(self.texts[name])
         return self._columns[name]
 
+    def has_margins(self, name: str) -> bool:
+        """Whether a column has a margin label at all."""
+        return bool(self.column(name).once("margin", margins).any())
+
     def margins(self, name: str) -> np.ndarray:
         """Which cells of a column are margin labels."""
         cells = self.column(name)
@@ -427,17 +431,15 @@ def _grouped(shape: Shape, k: str, other_than: str = "") -> bool:
     if shape.values(k).n_unique > MOST_LABELS:
         return False
     # Margins of the other columns would count everyone twice.
-    free = [shape.margins(o) for o in shape.names if o != k and o in shape.texts.columns]
     cells = shape.column(k)
-    inner = cells.codes >= 0
-    if free:
-        inner &= ~np.logical_or.reduce(free)
+    place = cells.codes.astype(np.int64) + 1  # 0: no value, or not counted here
+    for other in shape.names:
+        if other != k and other in shape.texts.columns and shape.has_margins(other):
+            place[shape.margins(other)] = 0
     stated = [
         np.bincount(
-            cells.codes[inner],
-            weights=shape.numbers(other).fill_null(0).to_numpy()[inner],
-            minlength=len(cells.values),
-        )
+            place, weights=shape.numbers(other).fill_null(0).to_numpy(), minlength=len(cells.values) + 1
+        )[1:]
         for other in shape.names
         if shape.frame[other].dtype.is_numeric()
     ]

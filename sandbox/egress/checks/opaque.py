@@ -15,6 +15,7 @@ from sandbox.egress.messages import finding
 from sandbox.egress.shape import recognise
 
 _ROWS = 10
+_DIFFERENT = 0.9  # share of the cells that differ
 _MIXED = r"^(?:[0-9A-Za-z+/_\-=:.{}]*[0-9][0-9A-Za-z+/_\-=:.{}]*|[0-9A-Fa-f]+|[A-Za-z0-9+/=]{16,})$"
 _DATE = (
     r"^\d{4}[-/.年]\d{1,2}(?:[-/.月]\d{1,2}日?)?(?:[T ]\d{2}:\d{2}.*)?$|"
@@ -26,7 +27,7 @@ _LONG = re.compile(r"[A-Za-z0-9+/_\-=]{64,}")
 def opaque(values: pl.Series, number: bool) -> bool:
     """Whether ``values`` (as text) are tokens that differ in nearly every row. ``number``: all digits."""
     known = values.drop_nulls()
-    if len(known) < _ROWS or known.n_unique() < 0.9 * len(known):
+    if len(known) < _ROWS or known.n_unique() < _DIFFERENT * len(known):
         return False
     if number:
         return bool(known.str.contains(r"^-?[0-9]{10,}$").mean() > 0.9)  # type: ignore[operator]
@@ -42,7 +43,10 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             shape = recognise(context, document, table, index)
             explained |= {shape.names[k] for k in {**shape.matched, **shape.raw_of}}
         for number, name in enumerate(table.columns):
-            if name not in explained and opaque(table.cells[name], table.data[name].dtype.is_numeric()):
+            column = table.shown(name)
+            if len(column.values) < _DIFFERENT * int((column.codes >= 0).sum()) or name in explained:
+                continue
+            if opaque(table.cells[name], table.data[name].dtype.is_numeric()):
                 where = context.column(number, name)
                 yield finding("OPAQUE", document.shown, f"{table.part} {where}".strip(), column=where)
     long = [piece.where for piece in document.pieces if _LONG.search(piece.text)]

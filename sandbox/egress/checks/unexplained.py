@@ -107,6 +107,9 @@ def _choice(shape: Shape) -> float:
             continue
         if 2 * (len(numbers) - numbers.null_count()) >= len(numbers):
             continue
+        if not shape.aggregate and shape.frame.height > _ROWS:  # any label in any row
+            bits += shape.frame.height * float(np.log2(max(2, shape.column(k).n_unique)))
+            continue
         cells = pl.DataFrame({d: shape.codes[d] for d in shape.dims}).with_columns(v=shape.texts[k])
         listed = cells.group_by(list(shape.dims)).agg(pl.col("v").fill_null("").sort().str.join("\n"))
         times = listed["v"].value_counts()["count"].to_numpy()

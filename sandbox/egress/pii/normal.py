@@ -23,9 +23,10 @@ _NUMERAL = f"(?:{DIGIT_RUN})|(?:{PLACE_RUN})"
 
 def _numbers(values: pl.Series) -> pl.Series:
     """Chinese numerals as digits, in the values that hold any."""
-    hits = values.str.contains(_NUMERAL).fill_null(False)
-    han = values.str.contains(r"\p{Han}").fill_null(False)
-    where = (hits & han).arg_true()
+    where = values.str.contains(r"\p{Han}").fill_null(False).arg_true()
+    if not len(where):
+        return values
+    where = where.filter(values.gather(where).str.contains(_NUMERAL))
     if not len(where):
         return values
     told = pl.Series([to_digits(text) for text in values.gather(where)], dtype=pl.String)
@@ -38,24 +39,28 @@ def fold(values: pl.Series) -> pl.Series:
     NFKC, invisible characters and combining marks gone, every digit and every letter that looks like a Latin
     one as ASCII, Chinese numerals that may be somebody's number as digits. Nulls stay null.
     """
-    odd = values.str.contains(r"[^\x20-\x7E]").fill_null(False)
-    if not bool(odd.any()):
+    if not bool(values.str.contains(r"[^\x20-\x7E]").any()):
         return values  # plain ASCII is what it is
-    where = odd.arg_true() if int(odd.sum()) < len(odd) else None
-    part = values if where is None else values.gather(where)
+    # Unified ideographs are the bulk of what is no ASCII, and stand for nothing else.
+    where = values.str.contains(r"[^\x20-\x7E\x{4E00}-\x{9FFF}]").fill_null(False).arg_true()
+    if len(where):
+        values = values.clone().scatter(where, _plain(values.gather(where)))
+    return _numbers(values)
+
+
+def _plain(part: pl.Series) -> pl.Series:
+    """``fold`` but for numerals."""
     if bool(part.str.contains(_BRACKETED).any()):
         part = part.str.replace_many(list(bracketed()), list(bracketed().values()))
     plain = part.str.replace_all(_SPACE, " ").str.normalize("NFKC").str.replace_all(IGNORABLE, "")
     if bool(plain.str.contains(_MARKS).any()):
         plain = plain.str.replace_all(_MARKS, "")
-    # Han is the bulk of what is no ASCII and stands for nothing else.
     if bool(
         plain.str.contains(r"[^\x00-\x7F\p{Han}\x{3000}-\x{3020}\x{FF00}-\x{FFEF}]|[\x{3021}-\x{3029}]").any()
     ):
         table = translation()
         plain = plain.str.replace_many(list(table), list(table.values()))
-    plain = _numbers(plain)
-    return plain if where is None else values.clone().scatter(where, plain)
+    return plain
 
 
 def fold_text(text: str) -> str:
