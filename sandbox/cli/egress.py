@@ -30,11 +30,11 @@ from sandbox.cli.egress_run import (
     Where,
     answer,
     contained,
-    copy,
     declared_of,
     exits,
     raws_of,
     tables_of,
+    take,
     warn_unisolated,
 )
 from sandbox.cli.language import language
@@ -90,8 +90,7 @@ def _contained(
     with contained(paths, raws, declared, profile, history) as files:
         report = answer(files, "verdict.json")
         if canonical is not None and report["verdict"] != "reject":
-            for item in report.get("canonical", []):
-                copy(files / "canonical" / item["path"], canonical / item["path"])
+            take(files / "canonical", report.get("canonical", []), canonical)
         return report
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -26,11 +26,11 @@ from sandbox.cli.egress_run import (
     Where,
     answer,
     contained,
-    copy,
     declared_of,
     exits,
     raws_of,
     tables_of,
+    take,
     warn_unisolated,
 )
 from sandbox.cli.language import language
@@ -105,11 +105,7 @@ def _contained(
         raise fail("EGRESS_MEND_OUT", path=out.name)
     with contained(paths, raws, declared, profile, history, mend=how) as files:
         told = answer(files, "mend.json")
-        for item in told["files"]:
-            path = PurePosixPath(item["path"])
-            if path.is_absolute() or ".." in path.parts:
-                raise ValueError
-            copy(files / "mended" / path, out / path)
+        take(files / "mended", told["files"], out)
         return told
 
 

@@ -8,10 +8,10 @@ import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -130,6 +130,16 @@ def copy(source: Path, target: Path) -> None:
         raise fail("EGRESS_PATH", path=source.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target, follow_symlinks=False)
+
+
+def take(folder: Path, told: Iterable[Any], target: Path) -> None:
+    """Copy the files that a container names, if they are files below ``folder``. Raises ``ValueError``."""
+    root = folder.resolve()
+    for name in [str(item["path"]) for item in told]:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not (root / path).resolve().is_relative_to(root):
+            raise ValueError
+        copy(root / path, target / path)
 
 
 def _readable(folder: Path) -> None:
