@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from sandbox.egress.canonical import canonical
 from sandbox.egress.check import check
@@ -66,3 +68,40 @@ def test_the_smallest_number_that_a_double_holds_breaks_nothing(tmp_path: Path) 
     (tmp_path / "a.csv").write_text("sex,x\n男,5e-324\n女,0.5\n", encoding="utf-8")
     report = check([tmp_path], [], {}, load_profile("national").values(), "national")
     assert report.capacity["bits"] >= 64
+
+
+WORDS = ("qzvkxj", "abcdefghijklmnopqrst", "zhangsan")
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><text x="1" y="2">a</text>{}</svg>'
+
+
+def test_a_colour_that_is_none_carries_no_word(tmp_path: Path) -> None:
+    """Twenty letters that no person sees and no check reads, in every element of a drawing."""
+    bars = "".join(f'<rect x="{i}" width="2" height="2" fill="{word}"/>' for i, word in enumerate(WORDS))
+    bars += '<rect x="5" width="2" height="2" fill="SteelBlue" stroke="none"/>'
+    (tmp_path / "a.svg").write_text(SVG.format(bars))
+    left = canonical(read(tmp_path / "a.svg", "a.svg", ["svg"], Budget()), False).decode()
+    assert not [word for word in WORDS if word in left]
+    assert 'fill="steelblue"' in left
+    assert 'stroke="none"' in left
+
+
+@pytest.mark.parametrize("name", ["chart.json", "drawing.svg", "weights.safetensors"])
+def test_what_says_more_than_is_measured_is_charged_with_all_its_bytes(name: str, tmp_path: Path) -> None:
+    content = {
+        "chart.json": json.dumps(VEGA, ensure_ascii=False).encode(),
+        "drawing.svg": SVG.format('<path d="M0 0L1 2L3 4"/>').encode(),
+        "weights.safetensors": save({"w": np.arange(4, dtype=np.float32)}),
+    }[name]
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / name).write_bytes(content)
+    report = check(
+        [tmp_path / "outputs"],
+        [],
+        {},
+        load_profile("national").values(),
+        "national",
+        canonical=tmp_path / "canonical",
+    )
+    written = tmp_path / "canonical" / name
+    size = written.stat().st_size if written.exists() else len(content)
+    assert report.capacity["bits"] == 8 * size
