@@ -206,3 +206,18 @@ def test_short_numbers_in_names_of_attributes_are_read(pipeline: dict[str, bytes
     next(_nodes(schema, "DictNode"))["content"] |= {"k52050": node, "k21977": node}
     document, _ = left(tmp_path, "m.skops", packed(pipeline, schema))
     assert {"k52050", "k21977"} <= {piece.text for piece in document.pieces}
+
+
+@pytest.mark.parametrize("kind", [TensorProto.FLOAT, TensorProto.STRING])
+def test_the_shape_of_an_array_without_values_says_nothing(kind: int, tmp_path: Path) -> None:
+    """No values, so no check looks at it: and a side of any length."""
+    model = graph()
+    model.graph.initializer.add(name="empty", data_type=kind).dims.extend([0, int(SECRET) % 10**15])
+    model.graph.node.append(helper.make_node("Identity", ["empty"], ["e"]))
+    assert not left(tmp_path, "m.onnx", model.SerializeToString())[0].readable
+    model.graph.initializer[-1].ClearField("dims")
+    model.graph.initializer[-1].dims.extend([0, 3])
+    assert left(tmp_path, "m.onnx", model.SerializeToString())[0].readable
+    head = json.dumps({"w": {"dtype": "F32", "shape": [0, int(SECRET)], "data_offsets": [0, 0]}}).encode()
+    (tmp_path / "w.safetensors").write_bytes(struct.pack("<Q", len(head)) + head)
+    assert not read(tmp_path / "w.safetensors", "w.safetensors", ["safetensors"], Budget()).readable

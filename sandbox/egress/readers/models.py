@@ -12,6 +12,7 @@ import numpy as np
 
 from sandbox.egress.forms import Array, Document, Piece, Unreadable
 
+MOST_EMPTY = 10_000  # a side of an array without values: its shape would be a number that nobody sees
 LONG = 64  # values; a shorter array of numbers is shown in the text as well
 
 
@@ -75,14 +76,21 @@ class Model:
 
 
 def keep(document: Document, name: str, values: np.ndarray) -> np.ndarray:
-    """Add an array of the model. Raises ``Unreadable`` (executable) for arrays of Python objects."""
+    """Add an array of the model. Raises ``Unreadable``: executable for arrays of Python objects, size."""
     if values.dtype.hasobject:
         raise Unreadable("executable")
+    shaped(values)
     for field_name in values.dtype.names or ():
         document.arrays.append(Array(f"{name} {field_name}", np.ascontiguousarray(values[field_name])))
     if values.dtype.names is None:
         document.arrays.append(Array(name, values))
     return values
+
+
+def shaped(values: np.ndarray) -> None:
+    """Raises ``Unreadable`` (size) for an array without values whose shape is larger than any of use."""
+    if not values.size and max(values.shape) > MOST_EMPTY:
+        raise Unreadable("size")
 
 
 def say(document: Document, where: str, text: str, hidden: bool = False) -> None:

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, TypeProto, numpy_helper
 
 from sandbox.egress.forms import Budget, Document, Unreadable
-from sandbox.egress.readers.models import Linear, Model, Tree, Vocabulary, keep, say
+from sandbox.egress.readers.models import Linear, Model, Tree, Vocabulary, keep, say, shaped
 
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 # Arithmetic on tensors and the classical models of ai.onnx.ml. Left out: control flow, random numbers, text
@@ -84,6 +84,7 @@ def _tensor(tensor: TensorProto) -> np.ndarray:
     if tensor.HasField("segment"):
         raise Unreadable("operator")
     values: np.ndarray = numpy_helper.to_array(tensor)
+    shaped(values)
     return values
 
 
