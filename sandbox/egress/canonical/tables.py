@@ -97,10 +97,13 @@ def csv(document: Document, ordered: bool) -> bytes:
 
 def _arrow(document: Document, ordered: bool) -> Any:
     """The table in Arrow's plain types, one chunk."""
-    arrow = in_order(document.tables[0], document, ordered).to_arrow()
+    frame = in_order(document.tables[0], document, ordered)
     plain = {pa.large_string(): pa.string(), pa.string_view(): pa.string()}
-    schema = pa.schema([pa.field(f.name, plain.get(f.type, f.type)) for f in arrow.schema])
-    return arrow.cast(schema).combine_chunks()
+    names, arrays = frame.columns, []
+    for name in names:  # one after the other: a long table is not held twice
+        array = frame.drop_in_place(name).to_arrow()
+        arrays.append(array.cast(plain.get(array.type, array.type)))
+    return pa.Table.from_arrays(arrays, names=names)
 
 
 def _blank(column: Any) -> Any:

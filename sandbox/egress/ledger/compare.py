@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sandbox.egress.ledger.books import Book, common
 from sandbox.egress.ledger.cuts import small_cuts
 from sandbox.egress.ledger.pairs import close_pairs
-from sandbox.egress.ledger.span import Spanned, spanned
 from sandbox.egress.ledger.stated import Numbers, differences
+
+if TYPE_CHECKING:
+    from sandbox.egress.ledger.span import Spanned
 
 
 class How(StrEnum):
@@ -107,6 +110,8 @@ def _within(new: Sequence[Book]) -> list[Hit]:
             continue
         books = [new[n] for n in mine]
         tables = tuple(dict.fromkeys(book.table for book in books))
+        from sandbox.egress.ledger.span import spanned  # with linear algebra
+
         found = spanned(books[1:], books[:1], max(book.threshold for book in books))
         left = sum(book.layers[1] for book in books)
         if found is None or left:
@@ -161,6 +166,8 @@ def _together(new: Sequence[Book], old: Sequence[Book], rate_from: float) -> lis
         later = [new[n] for n in mine]
         books = [*theirs, *later]
         left = sum(book.layers[1] for book in books)
+        from sandbox.egress.ledger.span import spanned  # with linear algebra
+
         found = spanned(later, theirs, max(new[n].threshold for n in mine))
         releases = tuple(dict.fromkeys(book.release for book in theirs))
         if found is None or left:
