@@ -62,7 +62,9 @@ class EntryField(Model):
 
 
 class EntrySpec(Model):
-    """What the provider states. ``entity`` is the column naming the person or enterprise; none: each row."""
+    """What the provider states. ``entity`` is the column naming the person or enterprise; none: each row.
+    ``sensitive_group``: it is of minors, patients, aided persons and the like, and the stricter threshold of
+    cells holds for what is made of it (R-136)."""
 
     title_zh: str
     title_en: str
@@ -70,6 +72,7 @@ class EntrySpec(Model):
     category: str
     fields: tuple[EntryField, ...] = Bound(min_length=1)
     entity: str | None = None
+    sensitive_group: bool = False
     update_frequency: str = Bound(pattern=r"^(once|yearly|quarterly|monthly|weekly|daily)$")
     origin_provider: str | None = None  # 共享数据的原提供单位
 

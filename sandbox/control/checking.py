@@ -132,6 +132,7 @@ def _product_roles(means: Means, product: Resource) -> dict[str, Any]:
         "sensitive": [name for name, source in columns if role.get(source) == "sensitive"],
         "identifiers": [],
         "levels": {},
+        "sensitive_group": _sensitive_group(entry),
     }
 
 
@@ -154,4 +155,10 @@ def _roles(entry: Resource) -> dict[str, Any]:
         for name, role in (("quasi", "quasi"), ("sensitive", "sensitive"), ("identifiers", "identifier"))
     }
     flags = {field["name"]: field["flags"] for field in entry.spec["fields"] if field["flags"]}
-    return {**by_role, "flags": flags, "levels": {f["name"]: f["level"] for f in entry.spec["fields"]}}
+    levels = {field["name"]: field["level"] for field in entry.spec["fields"]}
+    return {**by_role, "flags": flags, "levels": levels, "sensitive_group": _sensitive_group(entry)}
+
+
+def _sensitive_group(entry: Resource) -> bool:
+    """Whether the stricter threshold of cells holds; entries of before this was asked say nothing of it."""
+    return bool(entry.spec.get("sensitive_group"))

@@ -227,7 +227,8 @@ def _settle(context: Context, table: Table, cells: Cells, result: Result) -> Tol
     parts = tuple(_part(table, cells, result, ours, dims, *one) for one in result.parts)
     if not whole.dims and not whole.confirmed:  # nothing by which another reader of the table would know it
         parts = (whole, *parts)
-    return Told("", kinds, [], support, result.counted, bits, result.index.name, few, parts)
+    raw = max(result.raws, key=context.min_cell)  # of a join the strictest threshold holds
+    return Told("", kinds, [], support, result.counted, bits, raw, few, parts)
 
 
 def _part(

@@ -53,6 +53,7 @@ class Result:
     tops: tuple[pl.DataFrame, ...] = ()  # a row a cell: ``top`` largest contributions to a sum, ``total``
     parts: tuple[tuple[int, RawIndex], ...] = ()  # conditional aggregates, each with the rows that meet it
     part_dims: tuple[str, ...] = ()  # the SQL of the dimensions in those
+    raws: tuple[str, ...] = ()  # the raw tables that take part
 
 
 def raw_of(given: Input, indexes: Sequence[RawIndex]) -> RawIndex:
@@ -306,7 +307,9 @@ class Planned:
         rests = (i for i, one in enumerate(cells.pool) if one.partial or (one.counts and not one.whole))
         counted = tuple(rests)
         part_dims = tuple(column or f"r.dd{i}" for i, column in enumerate(self._codes()))
-        return Result(index, frame, dims, raw_of, counted, self._tops(frame), self._parted(), part_dims)
+        raws = tuple(dict.fromkeys(one.name for one in self.of.values()))
+        tops, parted = self._tops(frame), self._parted()
+        return Result(index, frame, dims, raw_of, counted, tops, parted, part_dims, raws)
 
     def _contributions(self) -> dict[tuple[str, str], None]:
         """(SQL of what a row contributes, SQL of the rows): to every sum and mean the amount, to every other
