@@ -1,7 +1,6 @@
-"""What a test says depends on the code alone, not on how busy the machine is or on this run's luck.
+"""A property test says what the code does, not how busy the machine is: a slow draw or example is no failure.
 
-The profile holds for every property test: drawn examples are the same in each run, a slow one is no
-failure. What a test states itself (``max_examples``, a health check) goes on top of it.
+The profile holds for every one; what a test states itself (``max_examples``, a health check) goes on top.
 """
 
 from hypothesis import HealthCheck, settings
@@ -9,8 +8,6 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "steady",
     deadline=None,
-    derandomize=True,
-    database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("steady")
