@@ -316,8 +316,6 @@ def test_parts_of_two_tables_that_differ_by_one_are_refused_together(
     report = judged(tmp_path / "job", register, one=one, other=other)
     assert recomputed(report) == [1, 1]
     assert "DIFFERENCING" in rules(report)
-    alone = judged(tmp_path / "alone", register, one=one)
-    assert (alone.verdict, alone.findings) == ("no_objection", [])
 
 
 THREE = {
@@ -355,14 +353,14 @@ def test_what_three_numbers_leave_of_one_person_is_refused(
     assert (report.verdict, [f.rule for f in report.findings]) == ("no_objection", [])
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", ["conditional counts", "single numbers"])
 def test_parts_of_two_requests_that_differ_by_one_are_refused_as_well(
     name: str, register: Register, tmp_path: Path
 ) -> None:
     one, other = (register.sql(body) for body in PARTS[name])
     kept = tmp_path / "ledger" / "REQUEST-1"
     first = judged(tmp_path / "first", register, Ledger(b"k" * 32, None, kept, {}), one=one)
-    assert first.verdict == "no_objection"
+    assert (first.verdict, first.findings) == ("no_objection", [])
     second = judged(tmp_path / "second", register, Ledger(b"k" * 32, kept.parent, None, {}), other=other)
     assert "DIFFERENCING" in rules(second)
 
