@@ -22,9 +22,9 @@ report['went_on'] = True
 
 def test_without_an_engine_it_is_noticed_within_seconds(bubblewrapped: BubblewrapProber) -> None:
     begun = time.monotonic()
-    outcome = bubblewrapped.run(bubblewrapped.task(HALT, seconds=60))
+    outcome = bubblewrapped.run(bubblewrapped.task(HALT, seconds=180))
     assert (outcome.end, outcome.report) == (End.FAILED, {})
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - begun < 120
 
 
 @pytest.mark.engine

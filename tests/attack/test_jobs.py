@@ -329,7 +329,7 @@ def test_no_process_of_the_job_survives_to_change_an_output(bench: Bench) -> Non
         "    os.setsid()\n"
         "    if os.fork() == 0:\n"
         f"        open({str(note)!r}, 'w').write(str(os.getpid()))\n"
-        "        time.sleep(20)\n"
+        "        time.sleep(120)\n"
         "        (out / 't.csv').write_text('changed')\n"
         "    os._exit(0)\n"
         "os.wait()\n"
@@ -337,7 +337,7 @@ def test_no_process_of_the_job_survives_to_change_an_output(bench: Bench) -> Non
     )
     started = time.monotonic()
     assert bench.run(script, "t.csv", language="python")["ok"] is True
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 90
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
 
