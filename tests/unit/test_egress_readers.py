@@ -271,6 +271,6 @@ def test_json_spellings_of_a_table(tmp_path):
         {"a": [1, 2], "b": ["x", "y"]},
     ):
         document = load(tmp_path, "a.json", json.dumps(value))
-        assert document.tables[0].data.rows() == [("x", 1), ("y", 2)]
+        assert document.tables[0].data.rows() == [(1, "x"), (2, "y")]
     tree = load(tmp_path, "a.json", json.dumps({"x": {"m": 1, "f": 2}})).tables[0]
     assert (tree.columns, tree.data.rows()) == (["key_1", "key_2", "value"], [("x", "m", 1), ("x", "f", 2)])
