@@ -19,7 +19,7 @@ import polars as pl
 from scipy.optimize import linprog
 
 from tests.attack.corpus.cases import stable
-from tests.attack.corpus.containers import FORMS, markdown
+from tests.attack.corpus.containers import FORMS, MEMBER, markdown
 from tests.attack.corpus.domains import DOMAINS, World
 from tests.attack.corpus.draw import Draw, Output
 from tests.attack.corpus.judge import Result, examine, store_raw
@@ -75,14 +75,16 @@ def declared(
     if draw.rng.random() < 0.5:
         return []
     measures = [c for c in table.columns if c not in (*keys, *counts)]
+    archive = [{"path": path, "kind": "table"}] if path.endswith(".zip") else []
     return [
+        *archive,
         {
-            "path": path,
+            "path": f"{path}/{MEMBER}" if archive else path,
             "kind": "table",
             "dimensions": list(keys),
             "counts": list(counts),
             "measures": measures,
-        }
+        },
     ]
 
 

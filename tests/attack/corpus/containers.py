@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 import polars as pl
 
 Content = pl.DataFrame | str | bytes
+MEMBER = "data/result.csv"  # what an archive holds
 
 
 def _plain(value: Any) -> Any:
@@ -144,7 +145,7 @@ def archive(members: dict[str, bytes]) -> bytes:
 
 
 def _zip(frame: pl.DataFrame) -> bytes:
-    return archive({"data/result.csv": _csv(frame)})
+    return archive({MEMBER: _csv(frame)})
 
 
 def _vega(frame: pl.DataFrame) -> bytes:
