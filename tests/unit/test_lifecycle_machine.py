@@ -38,7 +38,8 @@ AHEAD = {
     ("product", "register"),
     ("product", "offer"),
 }
-# ends that leave nothing to do have their own tests; a debit is only ever the effect of a start, a charge of a release
+# ends that leave nothing to do have their own tests; a debit is only ever the effect of a start, a charge of
+# a release
 APART = {("agreement", "terminate"), ("scenario", "revoke"), ("scenario", "debit"), ("scenario", "charge")}
 EVENTS = [one for one in EVENTS if one not in APART]
 
