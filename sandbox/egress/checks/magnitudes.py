@@ -13,6 +13,7 @@ from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.cells import suppressed
 from sandbox.egress.context import Context
 from sandbox.egress.dominance import Dominance
+from sandbox.egress.facts import counts, fact_of, facts
 from sandbox.egress.facts_derived import Derived
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
@@ -137,9 +138,14 @@ def _tails(context: Context, shape: Shape, column: str, raw: str) -> pl.Series:
 
 
 def _worked_out(context: Context, shape: Shape, column: str) -> bool:
-    """Whether a column is throughout what offices work out from sums, means and counts: an index, a rank."""
+    """Whether a column is throughout the count of a part, a share, or what offices work out from sums, means
+    and counts: an index, a rank."""
     rows = (shape.n >= context.min_cell(shape.index.name)).fill_null(False)
-    return Derived(context, shape, rows).cost(shape.numbers(column)) == 0
+    values, known = shape.numbers(column), counts(shape)
+    if len(values) < _COLUMN:
+        return False
+    parts = facts(shape, rows)[1]
+    return fact_of(values, known, parts) is not None or Derived(context, shape, rows).cost(values) == 0
 
 
 def _measure(
