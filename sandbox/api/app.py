@@ -31,7 +31,7 @@ from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.records import own
 from sandbox.core.resource import Resource
-from sandbox.egress.report_html import CSP
+from sandbox.egress.report.html import CSP
 from sandbox.operation.supply import connector_only, still_active
 from sandbox.registry.lineage import trace
 from sandbox.store.archive import folder_as_tar

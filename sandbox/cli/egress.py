@@ -95,8 +95,8 @@ def _contained(
 
 
 def _print(report: dict[str, Any], style: Format, lang: str, profile: Profile) -> None:
-    from sandbox.egress import report as view
-    from sandbox.egress.report_html import html
+    from sandbox.egress.report import view
+    from sandbox.egress.report.html import html
 
     cites = view.cited(report, profile.basis)
     if style is Format.JSON:

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from sandbox.core.errors import fail
 from sandbox.core.resource import Resource
-from sandbox.egress.report import cited
-from sandbox.egress.report_html import coarse_html, html
+from sandbox.egress.report.html import coarse_html, html
+from sandbox.egress.report.view import cited
 from sandbox.review import codes  # noqa: F401
 
 

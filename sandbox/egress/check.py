@@ -29,9 +29,9 @@ from sandbox.egress.ledger.store import write as write_books
 from sandbox.egress.messages import REASONS, RULES, finding
 from sandbox.egress.readers import read
 from sandbox.egress.readers.ocr import read_pictures
-from sandbox.egress.recompute import Script
-from sandbox.egress.recompute import apply as recompute
-from sandbox.egress.report_facts import applied, pictures, thresholds
+from sandbox.egress.recompute.tables import Script
+from sandbox.egress.recompute.tables import apply as recompute
+from sandbox.egress.report.facts import applied, pictures, thresholds
 
 CHECKER = "egress-checker 1.0.0"
 _RESULT = {Severity.HARD: "fail", Severity.HOLD: "hold", Severity.FLAG: "flag"}

@@ -18,7 +18,7 @@ from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import Engine, RawIndex
 
 if TYPE_CHECKING:
-    from sandbox.egress.recompute import Script, Told
+    from sandbox.egress.recompute.tables import Script, Told
 
 _WORDS = re.compile(r"[\u3400-\u9fff·]{2,6}|[0-9A-Za-z@.]{6,}")
 
@@ -41,7 +41,7 @@ class RawTable:
 class Declared:
     """What the job declared of one output. Empty column lists constrain nothing.
 
-    ``statistics``: which function (``recompute_facts.FUNCTIONS``) of which raw column a measure is.
+    ``statistics``: which function (``recompute.facts.FUNCTIONS``) of which raw column a measure is.
     """
 
     path: str

@@ -21,7 +21,7 @@ import polars as pl
 from sandbox.egress.bands import MARGIN, Bands, bands, tame
 from sandbox.egress.columns import Column
 from sandbox.egress.rawdata import NULL, UNKNOWN, Coded, RawIndex, numeric
-from sandbox.egress.recompute_run import add_numbers
+from sandbox.egress.recompute.run import add_numbers
 
 MOST_LABELS = 200  # labels of a column that may be groups
 _MISSED = 0.1  # of all entities: what small cells that are left out may take from the stated counts

@@ -15,8 +15,8 @@ from sandbox.egress.check import check, declarations
 from sandbox.egress.context import RawTable, Scope
 from sandbox.egress.forms import Budget
 from sandbox.egress.ledger.room import Ledger
-from sandbox.egress.recompute import Script
-from sandbox.egress.recompute_run import Input
+from sandbox.egress.recompute.run import Input
+from sandbox.egress.recompute.tables import Script
 
 _FILE = re.compile(r"[A-Za-z0-9_][\w.\-]{0,120}")
 _INPUT = re.compile(r"[a-z][a-z0-9_]{0,62}")  # as a job names them

@@ -24,7 +24,7 @@ class JobInput(Model):
 
 
 class Statistic(Model):
-    """What a measure is: a function (``sandbox.egress.recompute_facts.FUNCTIONS``) of a raw column."""
+    """What a measure is: a function (``sandbox.egress.recompute.facts.FUNCTIONS``) of a raw column."""
 
     fn: Literal["sum", "avg", "mean", "median", "stddev", "variance", "count", "p10", "p25", "p75", "p90"]
     of: str = Bound(min_length=1)

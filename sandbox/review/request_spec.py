@@ -63,7 +63,7 @@ class Band(Model):
 
 
 class Picture(Model):
-    """What the pictures of a table are drawn from (``sandbox.egress.report_facts``)."""
+    """What the pictures of a table are drawn from (``sandbox.egress.report.facts``)."""
 
     path: str = Bound(max_length=400)
     part: str = Bound(max_length=1000)

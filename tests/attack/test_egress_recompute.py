@@ -21,9 +21,9 @@ import pytest
 from sandbox.demo.register import generate
 from sandbox.egress.check import Report, check, declarations
 from sandbox.egress.context import RawTable
-from sandbox.egress.recompute import Script
-from sandbox.egress.recompute_run import Input
-from sandbox.egress.report_html import html
+from sandbox.egress.recompute.run import Input
+from sandbox.egress.recompute.tables import Script
+from sandbox.egress.report.html import html
 from sandbox.policy import load_profile
 
 QUASI = ("sex", "birth_date", "ethnicity", "district_code", "district", "education", "occupation")

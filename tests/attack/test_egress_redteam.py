@@ -15,7 +15,7 @@ import pytest
 from sandbox.demo.register import generate
 from sandbox.egress.check import check, declarations
 from sandbox.egress.context import RawTable
-from sandbox.egress.report_html import html
+from sandbox.egress.report.html import html
 from sandbox.policy import load_profile
 
 ROWS, SEED = 6000, 3

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sandbox.cli.egress import app
-from sandbox.egress.report import cited, text
-from sandbox.egress.report_html import coarse_html, html
+from sandbox.egress.report.html import coarse_html, html
+from sandbox.egress.report.view import cited, text
 from sandbox.policy.load import load_profile
 
 HOSTILE = [

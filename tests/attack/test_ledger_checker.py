@@ -14,8 +14,8 @@ from sandbox.egress.context import RawTable
 from sandbox.egress.findings import Severity, Verdict
 from sandbox.egress.ledger import store
 from sandbox.egress.ledger.room import Ledger
-from sandbox.egress.recompute import Script
-from sandbox.egress.recompute_run import Input
+from sandbox.egress.recompute.run import Input
+from sandbox.egress.recompute.tables import Script
 from sandbox.egress.task import run
 from tests.refusal import refused
 

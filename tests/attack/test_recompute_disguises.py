@@ -17,15 +17,15 @@ import polars as pl
 import pytest
 
 from sandbox.demo.register import generate
-from sandbox.egress import recompute
 from sandbox.egress.check import Report, check
 from sandbox.egress.context import RawTable
 from sandbox.egress.ledger.room import Ledger
-from sandbox.egress.recompute import Script
-from sandbox.egress.recompute_expr import Unrecognised
-from sandbox.egress.recompute_plan import outputs
-from sandbox.egress.recompute_relations import Cells, Given
-from sandbox.egress.recompute_run import Input
+from sandbox.egress.recompute import tables as recompute
+from sandbox.egress.recompute.expr import Unrecognised
+from sandbox.egress.recompute.plan import outputs
+from sandbox.egress.recompute.relations import Cells, Given
+from sandbox.egress.recompute.run import Input
+from sandbox.egress.recompute.tables import Script
 from sandbox.policy import load_profile
 from tests.attack.test_egress_recompute import raw, result
 

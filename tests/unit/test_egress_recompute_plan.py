@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from sandbox.egress.context import Context, RawTable
-from sandbox.egress.recompute_expr import Unrecognised
-from sandbox.egress.recompute_plan import outputs
-from sandbox.egress.recompute_relations import Given
-from sandbox.egress.recompute_run import Input, Planned, view_sql
+from sandbox.egress.recompute.expr import Unrecognised
+from sandbox.egress.recompute.plan import outputs
+from sandbox.egress.recompute.relations import Given
+from sandbox.egress.recompute.run import Input, Planned, view_sql
 from sandbox.egress.shape import Shape, recount
 from sandbox.egress.task import run as check_room
 from tests.refusal import refused
@@ -298,7 +298,7 @@ def test_a_grant_that_cannot_be_read_is_not_guessed(context: Context, given: dic
 
 
 def test_two_raw_tables_of_one_name_are_not_told_apart_by_guessing(context: Context, tmp_path: Path) -> None:
-    from sandbox.egress.recompute_run import raw_of
+    from sandbox.egress.recompute.run import raw_of
 
     with pytest.raises(Unrecognised):
         raw_of(Input("people", "people", ("town",)), [context.indexes[0], context.indexes[0]])

@@ -11,8 +11,8 @@ import pytest
 from sandbox.control.checking import _roles
 from sandbox.egress.check import check
 from sandbox.egress.context import RawTable
-from sandbox.egress.recompute import Script
-from sandbox.egress.recompute_run import Input
+from sandbox.egress.recompute.run import Input
+from sandbox.egress.recompute.tables import Script
 from sandbox.policy import load_profile
 from tests.plugins.space import Scene
 

@@ -17,7 +17,7 @@ from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.recompute import Told
+from sandbox.egress.recompute.tables import Told
 from sandbox.egress.shape import recognise
 
 _ROWS = 10  # rows from which a column is judged

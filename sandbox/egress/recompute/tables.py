@@ -1,7 +1,7 @@
 """Recomputation: the numbers that leave are the checker's own wherever it can work them out itself.
 
-A SQL job's statements are recognised (``recompute_plan``) and run anew as queries of ours
-(``recompute_run``). Where the job's table says the same, the table is replaced by the recomputed one before
+A SQL job's statements are recognised (``plan``) and run anew as queries of ours
+(``run``). Where the job's table says the same, the table is replaced by the recomputed one before
 any check looks: same cells, our numbers, rounded alike, nothing of the job's spelling, order or digits. So
 an untrusted job has no room in it. Where it says something else, that is a finding; where nothing is
 recognised, the table goes the way of all others: explained by facts or held, and charged to the budget.
@@ -25,11 +25,11 @@ from sandbox.egress.context import Context
 from sandbox.egress.facts import RELATIVE, written
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.rawdata import RawIndex
-from sandbox.egress.recompute_expr import Unrecognised
-from sandbox.egress.recompute_facts import DIGITS, PRECISION_BITS, own
-from sandbox.egress.recompute_plan import outputs
-from sandbox.egress.recompute_relations import Cells, Given
-from sandbox.egress.recompute_run import Input, Planned, Result, raw_of, view_sql
+from sandbox.egress.recompute.expr import Unrecognised
+from sandbox.egress.recompute.facts import DIGITS, PRECISION_BITS, own
+from sandbox.egress.recompute.plan import outputs
+from sandbox.egress.recompute.relations import Cells, Given
+from sandbox.egress.recompute.run import Input, Planned, Result, raw_of, view_sql
 from sandbox.egress.shape import Shape, as_numbers, texts_of
 
 _SECONDS = 240.0  # for all statements of a script: whose take longer are not recomputed

@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from sandbox.egress.recompute_expr import (
+from sandbox.egress.recompute.expr import (
     Aggregate,
     Node,
     Scalar,
@@ -27,8 +27,8 @@ from sandbox.egress.recompute_expr import (
     token,
     value,
 )
-from sandbox.egress.recompute_parse import tree_of
-from sandbox.egress.recompute_relations import Cells, Column, Given, Rows, finder
+from sandbox.egress.recompute.parse import tree_of
+from sandbox.egress.recompute.relations import Cells, Column, Given, Rows, finder
 
 _CREATE = re.compile(
     r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP(?:ORARY)?\s+)?(?P<what>TABLE|VIEW)\s+(?:IF\s+NOT\s+EXISTS\s+)?"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sandbox.egress.report_words import chinese, hint, visible, word
+from sandbox.egress.report.words import chinese, hint, visible, word
 
 ORDER = ("fail", "hold", "flag", "no_objection", "not_applicable")
 SEVERITIES = ("hard", "hold", "flag")

@@ -6,7 +6,7 @@ import json
 
 import duckdb
 
-from sandbox.egress.recompute_expr import Node, Unrecognised
+from sandbox.egress.recompute.expr import Node, Unrecognised
 
 
 def tree_of(connection: duckdb.DuckDBPyConnection, text: str) -> Node:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.egress.recompute_words import (
+from sandbox.egress.recompute.words import (
     AGGREGATES,
     COMPARISONS,
     DATES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sandbox.egress.recompute_expr import Aggregate
+from sandbox.egress.recompute.expr import Aggregate
 
 SUMS = ("sum", "avg", "mean")
 # Statistics of one thing that give away of how many: their quotient, or what one constant makes of the other.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.egress.recompute_expr import Aggregate, Scalar, Unrecognised
+from sandbox.egress.recompute.expr import Aggregate, Scalar, Unrecognised
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from sandbox.egress.report_words import safe, visible, word
+from sandbox.egress.report.words import safe, visible, word
 
 _COLOURS = {".": "#b9dcc2", "s": "#9b1c1c", "d": "#c46a00", "0": "#4a6fa5", "?": "#e4e4e4"}
 _MARKS = {"s": "×", "d": "!", "0": "0"}  # not by colour alone

@@ -1,6 +1,6 @@
 """A report as one page that a reviewer reads in a minute: no script, nothing from outside, printable.
 
-Whatever comes from the report passes ``report_words.safe``; names of classes come from our own tables only.
+Whatever comes from the report passes ``words.safe``; names of classes come from our own tables only.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from html import escape
 from typing import Any
 
 from sandbox.egress.families import FAMILIES, family
-from sandbox.egress.report import ORDER, SEVERITIES, capacity, findings, message, points
-from sandbox.egress.report_pictures import drawn
-from sandbox.egress.report_words import chinese, hint, safe, word
+from sandbox.egress.report.pictures import drawn
+from sandbox.egress.report.view import ORDER, SEVERITIES, capacity, findings, message, points
+from sandbox.egress.report.words import chinese, hint, safe, word
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'"
 _KINDS = frozenset({*ORDER, *SEVERITIES, "reject"})

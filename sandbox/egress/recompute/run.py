@@ -1,4 +1,4 @@
-"""Runs what ``recompute_plan`` has recognised, as queries of our own, over the raw data at hand.
+"""Runs what ``plan`` has recognised, as queries of our own, over the raw data at hand.
 
 A plan becomes one temporary table of raw rows (its entity, the numbers of the dimensions, the operands) and
 one GROUP BY over it. The result has the cells' values, how many entities stand behind each cell, and behind
@@ -16,9 +16,9 @@ from typing import Any
 import polars as pl
 
 from sandbox.egress.rawdata import Engine, RawIndex, numeric, quote
-from sandbox.egress.recompute_expr import Aggregate, Unrecognised, token
-from sandbox.egress.recompute_pairs import SUMS, parts_of, subtractable, tells_count
-from sandbox.egress.recompute_relations import Cells
+from sandbox.egress.recompute.expr import Aggregate, Unrecognised, token
+from sandbox.egress.recompute.pairs import SUMS, parts_of, subtractable, tells_count
+from sandbox.egress.recompute.relations import Cells
 
 _TOKEN = re.compile("\x01([ag])(\\d+)\x01")
 _TOP = 10  # contributions looked at; the rule for dominance takes the first few
