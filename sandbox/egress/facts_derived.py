@@ -12,7 +12,7 @@ Means, sums and deviations of a cell that one or few entities dominate (policy `
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
@@ -74,27 +74,69 @@ def base_facts(context: Context, shape: Shape, rows: pl.Series) -> tuple[np.ndar
     return made
 
 
-def _orders(shape: Shape) -> Iterator[list[np.ndarray]]:
-    """Sequences of rows in which one dimension advances and the others stay, margins left out."""
+def _shuffles(sizes: Iterable[int]) -> float:
+    """Digits that orders of so many things each could say: the logarithm of their permutations."""
+    return sum(math.lgamma(size + 1) for size in sizes) / math.log(10)
+
+
+def _runs(order: np.ndarray, groups: np.ndarray) -> list[np.ndarray]:
+    return [order[groups[order] == one] for one in np.unique(groups[order])]
+
+
+def _order_digits(base: np.ndarray, runs: list[np.ndarray], labels: np.ndarray) -> float:
+    """Digits that an order of the job's own could say. ``labels``: the number of each row's label.
+
+    None where a fact sorts the rows, and their labels those in which it is equal; else the order of these;
+    or that of the labels, where all ``runs`` share it; or that of every run: whichever is least.
+    """
+    flat = np.concatenate(runs)
+    digits = _shuffles(map(len, runs))
+    seen, first = np.unique(labels[np.sort(flat)], return_index=True)
+    place = np.zeros(int(labels.max()) + 1, dtype=np.int64)
+    place[seen] = first
+    between = np.zeros(len(flat) - 1, dtype=bool)  # the step from the last row of a run to the next run
+    between[np.cumsum([len(run) for run in runs])[:-1] - 1] = True
+    if ((np.diff(place[labels[flat]]) > 0) | between).all():
+        digits = min(digits, _shuffles([len(seen)]))
+    steps, onward = np.diff(base[flat], axis=0), np.diff(labels[flat])
+    for way in (steps >= 0, steps <= 0):
+        for i in np.flatnonzero((way | between[:, None]).all(axis=0)):
+            tied = (steps[:, i] == 0) & ~between
+            if (onward[tied] > 0).all():
+                return 0.0
+            unlike = np.flatnonzero(~tied)
+            ties = np.diff(np.concatenate([[-1], unlike, [len(flat) - 1]]))
+            digits = min(digits, _shuffles(map(int, ties)))
+    return digits
+
+
+def _orders(shape: Shape, base: np.ndarray) -> Iterator[tuple[list[np.ndarray], float]]:
+    """Sequences of rows in which one dimension advances and the others stay, margins left out; with the
+    digits that choosing the sequence could say: rows leave sorted, and running sums in an order of the job's
+    own would tell which it was."""
     frame = shape.frame
     every = np.arange(frame.height)
     if not shape.dims:
-        yield [every]
+        yield [every], _order_digits(base, [every], every)
         return
     for k in shape.dims:
         rest = [other for other in shape.dims if other != k]
         inner = every[~shape.wild(k).to_numpy()]
+        if not len(inner):
+            continue
+        groups = np.zeros(frame.height, dtype=np.int64)
+        if rest:
+            keys = frame.select(pl.struct(pl.col(rest).cast(pl.String)).rank("dense"))
+            groups = keys.to_series().cast(pl.Int64).to_numpy()
         values = frame[k].cast(pl.String)
         numbers = as_numbers(values)
-        place = (numbers if numbers.null_count() == values.null_count() else values).rank("dense")
-        by_label = inner[np.argsort(place.fill_null(0).to_numpy()[inner], kind="stable")]
-        orders = [inner] if np.array_equal(inner, by_label) else [inner, by_label]
-        for order in orders:
-            if not rest:
-                yield [order]
-                continue
-            keys = frame.select(pl.struct(pl.col(rest).cast(pl.String)).rank("dense")).to_series().to_numpy()
-            yield [order[keys[order] == one] for one in np.unique(keys[order])]
+        ranked = numbers if numbers.null_count() == values.null_count() else values
+        labels = ranked.rank("dense").fill_null(0).cast(pl.Int64).to_numpy()
+        by_label = inner[np.argsort(labels[inner], kind="stable")]
+        yield _runs(by_label, groups), 0.0
+        if not np.array_equal(inner, by_label):
+            runs = _runs(inner, groups)
+            yield runs, _order_digits(base, runs, labels)
 
 
 def _along(base: np.ndarray, runs: list[np.ndarray], level: int) -> Iterator[np.ndarray]:
@@ -136,15 +178,20 @@ def _along(base: np.ndarray, runs: list[np.ndarray], level: int) -> Iterator[np.
                 yield mean
 
 
-def _ranks(base: np.ndarray) -> np.ndarray:
-    """Ranks of the rows by each fact, from the largest and from the smallest, ties in order or shared."""
-    columns = []
+def _ranks(base: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """Ranks of the rows by each fact, from the largest and from the smallest, with the digits that they could
+    say: ties share a place, or follow each other in ``order`` (by label), or as the job has its rows, which
+    tells of it what the ties leave open."""
     for column in base.T:
         values = pl.Series(column).fill_nan(None)
-        for method in ("ordinal", "min", "dense"):
-            for down in (True, False):
-                columns.append(values.rank(method, descending=down).cast(pl.Float64).to_numpy())
-    return np.column_stack(columns) if columns else np.zeros((len(base), 0))
+        ties = _shuffles(values.drop_nulls().value_counts()["count"].to_list())
+        for down in (True, False):
+            for method, digits in (("ordinal", ties), ("min", 0.0), ("dense", 0.0)):
+                rank = values.rank(method, descending=down)  # type: ignore[arg-type]
+                yield rank.cast(pl.Float64).to_numpy(), digits
+            placed = np.zeros(len(column))
+            placed[order] = values.gather(order).rank("ordinal", descending=down).cast(pl.Float64).to_numpy()
+            yield placed, 0.0
 
 
 class Derived:
@@ -155,27 +202,32 @@ class Derived:
 
     def __init__(self, context: Context, shape: Shape, rows: pl.Series) -> None:
         self._context, self._shape, self._rows = context, shape, rows
-        self._made: tuple[np.ndarray, np.ndarray] | None = None
+        self._made: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
-    def _facts(self) -> tuple[np.ndarray, np.ndarray]:
-        """(facts that stand for themselves, those that a constant may multiply)."""
+    def _facts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(facts that stand for themselves, digits that choosing each could say, facts that a constant may
+        multiply)."""
         if self._made is None:
             added, level = base_facts(self._context, self._shape, self._rows)
             base = np.column_stack([added, level])
             n = base[:, :2]
             with np.errstate(divide="ignore", invalid="ignore"):
                 root = 1 / np.sqrt(n)
-            parts = [base, root, _ranks(base)]
-            for runs in _orders(self._shape):
-                parts += _along(base, runs, added.shape[1])
-            self._made = np.column_stack(parts), np.column_stack([base, root])
+            sorted_ = self._shape.frame.select(pl.arg_sort_by(list(self._shape.dims) or pl.all()))
+            ranks = _ranks(base, sorted_.to_series().to_numpy())
+            parts = [(base, 0.0), (root, 0.0), *((rank[:, None], digits) for rank, digits in ranks)]
+            for runs, digits in _orders(self._shape, base):
+                parts += [(made, digits) for made in _along(base, runs, added.shape[1])]
+            digits_of = np.repeat([digits for _, digits in parts], [made.shape[1] for made, _ in parts])
+            own = np.column_stack([made for made, _ in parts])
+            self._made = own, digits_of, np.column_stack([base, root])
         return self._made
 
     def cost(self, values: pl.Series) -> int | None:
         """Digits that a column of numbers (one a row) carries beyond second-order facts; None if it is none.
 
-        Nought where it is one of them throughout, by itself or per cent, per mille, in ten thousands; the
-        digits of the constant where it is a multiple.
+        Nought where it is one of them throughout, by itself or per cent, per mille, in ten thousands; what an
+        order of the job's own could say where it follows one; the digits of the constant of a multiple.
         """
         numbers = values.cast(pl.Float64).to_numpy().copy()
         if len(numbers) > _MOST_ROWS:
@@ -187,21 +239,25 @@ class Derived:
             return None
         half = np.array([written(float(one))[1] for one in stated])
         limit = 1.001 * half + np.abs(stated) * RELATIVE
-        own, multiplied = self._facts()
-        if _is_one(own[at], stated, limit):
+        own, digits, multiplied = self._facts()
+        found = _is_one(own[at], digits, stated, limit)
+        if found == 0:
             return 0
-        return _multiple(multiplied[at], stated, limit)
+        many = _multiple(multiplied[at], stated, limit)
+        return min((one for one in (found, many) if one is not None), default=None)
 
 
-def _is_one(facts: np.ndarray, stated: np.ndarray, limit: np.ndarray) -> bool:
-    """Whether one fact, at one of the usual scales, is the column in every row, and tells it apart."""
+def _is_one(facts: np.ndarray, digits: np.ndarray, stated: np.ndarray, limit: np.ndarray) -> int | None:
+    """Digits of the cheapest fact that, at one of the usual scales, is the column in every row, and tells it
+    apart; None: there is none."""
     distinct = len(np.unique(stated))
+    best: float | None = None
     for scale in (*SCALES, -1.0):
         with np.errstate(invalid="ignore"):
             fits = (np.abs(facts * scale - stated[:, None]) <= limit[:, None]).all(axis=0)
-        if any(len(np.unique(facts[:, i])) >= distinct for i in np.flatnonzero(fits)):
-            return True
-    return False
+        able = [digits[i] for i in np.flatnonzero(fits) if len(np.unique(facts[:, i])) >= distinct]
+        best = min([*able, *([] if best is None else [best])], default=None)
+    return None if best is None else math.ceil(best - 1e-9)
 
 
 def _multiple(facts: np.ndarray, stated: np.ndarray, limit: np.ndarray) -> int | None:

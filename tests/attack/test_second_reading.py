@@ -1,0 +1,53 @@
+"""What later checks took for an honest statistic, and what could be said by choosing among such (R-139)."""
+
+import polars as pl
+import pytest
+
+from sandbox.egress.context import RawTable
+from sandbox.egress.findings import Severity
+
+CELLS = ["district", "occupation", "sex"]
+
+
+def rules(report, severity=None):
+    return {f.rule for f in report.findings if severity is None or f.severity == severity}
+
+
+def stored(folder, frame):
+    frame.write_parquet(folder / "raw.parquet")
+    return RawTable(
+        "persons", folder / "raw.parquet", "id_no", ("district", "sex"), ("disease",), ("name", "phone")
+    )
+
+
+@pytest.fixture
+def cells(persons):
+    return persons.group_by(CELLS).agg(n=pl.len()).filter(pl.col("n") >= 10).sort(CELLS)
+
+
+def shuffled(table):
+    """The rows in an order of the job's own, as a message would choose it."""
+    return table.with_columns(at=pl.int_range(pl.len()) * 7919 % 101).sort("at").drop("at")
+
+
+def test_running_sums_in_an_order_of_the_job_s_own_are_a_message(attack, persons, tmp_path):
+    """Rows leave sorted; the sums then tell in which of all orders they were added up."""
+    place = (pl.int_range(pl.len()) ** 2 // 7919).cast(pl.String)
+    streets = persons.with_columns(street=pl.lit("街") + (place.str.slice(-2)))
+    raw = stored(tmp_path, streets)
+    table = streets.group_by("street").agg(n=pl.len()).filter(pl.col("n") >= 10).sort("street")
+    assert table.height > 40
+    told = pl.col("n").cum_sum()
+    assert "UNEXPLAINED" in rules(attack(shuffled(table).with_columns(told=told), raws=[raw]), Severity.HOLD)
+    for honest in (table, table.sort("n", "street", descending=[True, False])):
+        report = attack(honest.with_columns(told=told), raws=[raw])
+        assert not report.findings, [(f.rule, f.where, f.evidence) for f in report.findings]
+
+
+def test_ranks_among_equals_are_a_message(attack, persons, cells, tmp_path):
+    """Every cell has the same mean of a raw column that says the year: its ranks are any order at all."""
+    raw = stored(tmp_path, persons.with_columns(year=pl.lit(2025)))
+    odd = shuffled(cells).with_row_index("place", 1)
+    assert "UNEXPLAINED" in rules(attack(odd, raws=[raw]), Severity.HOLD)
+    table = cells.with_columns(place=pl.col("n").rank("ordinal", descending=True))
+    assert attack(table, raws=[raw]).verdict == "no_objection"
