@@ -5,7 +5,9 @@ the raw data, every raw number is tried as the response, over all rows and over 
 table is one when the coefficients are ours to every digit written. Then its standard errors, t, p and
 intervals are compared too. Fits that speak of few are none: fewer than the threshold of degrees of freedom,
 or of entities with or without a label; or a response whose sum over those with a label, or over all, few
-dominate: with labels alone on the right, coefficients are differences of means.
+dominate: with labels alone on the right, coefficients are differences of means. So are fits that few decide:
+a number that fewer entities have otherwise than most, or one entity's leverage of a half (Huber, *Robust
+Statistics*, 1981, section 7.2: the fit passes through its response).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 
 import numpy as np
 import polars as pl
@@ -33,6 +36,8 @@ _AGE = re.compile(r"age|年龄", re.IGNORECASE)
 _DATE = r"^\d{4}-\d{2}-\d{2}"
 _TWICE = 2
 _LEVELS = (0.90, 0.95, 0.99)  # of confidence intervals
+_LEVERAGE = 0.5  # of an entity: fewer than two observations' worth of others are behind its fitted value
+_RANK = 1e-9  # of the largest: a direction that is shorter is rounding
 
 
 @dataclass(frozen=True)
@@ -114,12 +119,42 @@ def _correlation(
     entities = _entities(index, whole)
     if entities < least:
         return None
+    if _few_decide(index, values, whole, least):
+        return None
     place = {c: i for i, c in enumerate(wanted)}
     rows, columns = [place[str(c)] for c in down], [place[str(c)] for c in across]
     for matrix in _matrices(values, whole):
         if all(_fits(data[name], matrix[rows, at]) for name, at in zip(numbers, columns, strict=True)):
             return Fitted(frozenset(data.columns), (float(whole.sum()),), entities)
     return None
+
+
+def _few_decide(index: RawIndex, values: np.ndarray, whole: np.ndarray, least: float) -> bool:
+    """Whether few entities decide how some of the columns go together, over the ``whole`` rows or, where
+    columns lack values, over those of any pair."""
+    asked = [(list(range(values.shape[1])), whole)]
+    if not whole.all():
+        known = np.isfinite(values)
+        asked += [([a, b], known[:, a] & known[:, b]) for a, b in combinations(range(values.shape[1]), 2)]
+    for columns, rows in asked:
+        x = np.column_stack([np.ones(int(rows.sum())), values[rows][:, columns]])
+        if _decided(x, index.entities[rows], least):
+            return True
+    return False
+
+
+def _decided(x: np.ndarray, entities: np.ndarray, least: float) -> bool:
+    """Whether fewer entities than the threshold have another number than most in a column of a design, or
+    one of them has the leverage of a half."""
+    for column in x.T:
+        other = np.unique(entities[column != np.median(column)])
+        if 0 < len(other) < least:
+            return True
+    long = np.abs(np.diag(np.linalg.qr(x, mode="r")))
+    kept = long > _RANK * long.max()
+    q = np.linalg.qr(x[:, kept])[0]
+    _, place = np.unique(entities, return_inverse=True)
+    return bool(np.bincount(place, weights=(q**2).sum(axis=1)).max() >= _LEVERAGE)
 
 
 def _matrices(values: np.ndarray, whole: np.ndarray) -> Iterator[np.ndarray]:
@@ -219,7 +254,8 @@ def _regression(
                     continue
                 told = [_told(data, numbers, found) for found in _least_squares(terms, y, rows)]
                 if any(columns for columns, _ in told):
-                    if _few_make(rule, terms, y, rows, index.entities):
+                    few = _few_make(rule, terms, y, rows, index.entities)
+                    if few or _decided(terms.matrix[rows], index.entities[rows], least):
                         return None
                     # Rounded coefficients may be those of several years: the errors say of which.
                     columns, also = max(told, key=lambda one: len(one[0]))

@@ -1,5 +1,6 @@
 """What later checks took for an honest statistic, and what could be said by choosing among such (R-139)."""
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -51,3 +52,20 @@ def test_ranks_among_equals_are_a_message(attack, persons, cells, tmp_path):
     assert "UNEXPLAINED" in rules(attack(odd, raws=[raw]), Severity.HOLD)
     table = cells.with_columns(place=pl.col("n").rank("ordinal", descending=True))
     assert attack(table, raws=[raw]).verdict == "no_objection"
+
+
+def test_a_fit_or_correlation_that_one_person_decides_is_none(attack, persons, tmp_path):
+    """A number that one person has: slope and correlation are that person's income, rescaled."""
+    one = pl.int_range(pl.len()) == 17
+    paid = persons.with_columns(grant=pl.when(one).then(1234.5).otherwise(0.0), bonus=pl.col("age") * 0.5 + 3)
+    paid = paid.with_columns(bonus=pl.when(one).then(9.25e4).otherwise("bonus"))
+    raw = stored(tmp_path, paid)
+    income = paid["income"].to_numpy()
+    for number in ("grant", "bonus", "age"):
+        x = np.column_stack([np.ones(paid.height), paid[number].cast(pl.Float64).to_numpy()])
+        beta = np.linalg.lstsq(x, income)[0]
+        fit = pl.DataFrame({"term": ["(Intercept)", number], "estimate": beta.round(9)})
+        r = np.corrcoef(x[:, 1], income).round(12)
+        pair = pl.DataFrame({"变量": [number, "income"], number: r[0], "income": r[1]})
+        for table in (fit, pair):
+            assert ("UNEXPLAINED" in rules(attack(table, raws=[raw]))) == (number != "age"), (number, table)
