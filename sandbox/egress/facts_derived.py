@@ -213,7 +213,9 @@ class Derived:
             n = base[:, :2]
             with np.errstate(divide="ignore", invalid="ignore"):
                 root = 1 / np.sqrt(n)
-            sorted_ = self._shape.frame.select(pl.arg_sort_by(list(self._shape.dims) or pl.all()))
+            sorted_ = self._shape.frame.select(
+                pl.arg_sort_by(list(self._shape.dims) or self._shape.frame.columns)
+            )
             ranks = _ranks(base, sorted_.to_series().to_numpy())
             parts = [(base, 0.0), (root, 0.0), *((rank[:, None], digits) for rank, digits in ranks)]
             for runs, digits in _orders(self._shape, base):
