@@ -69,3 +69,28 @@ def test_a_fit_or_correlation_that_one_person_decides_is_none(attack, persons, t
         pair = pl.DataFrame({"变量": [number, "income"], number: r[0], "income": r[1]})
         for table in (fit, pair):
             assert ("UNEXPLAINED" in rules(attack(table, raws=[raw]))) == (number != "age"), (number, table)
+
+
+def test_lines_that_repeat_a_table_each_in_another_way_are_a_message(attack, cells):
+    """Numbered or not, with a comma or a bar, with a space inside a word: what may stand freely may speak."""
+    rows = [[str(cell) for cell in row] for row in cells.rows()]
+    head = "| district | occupation | sex | n |\n|---|---|---|---|\n"
+    text = head + "".join(f"| {' | '.join(row)} |\n" for row in rows) + "\n"
+    bits = [number * 7919 % 101 % 2 for number in range(len(rows))]
+
+    def told(*ways):
+        lines = [ways[bit % len(ways)](n, row) for n, (bit, row) in enumerate(zip(bits, rows, strict=True))]
+        return attack(text + "".join(f"{line}\n\n" for line in lines), "a.md")
+
+    def plain(_, row):
+        return " ".join(row)
+
+    for odd in (
+        lambda n, row: f"{n} {plain(n, row)}",
+        lambda _, row: ", ".join(row),
+        lambda n, row: plain(n, row).replace("区", " 区"),
+        lambda n, row: f"{plain(n, row)} |",
+    ):
+        assert "UNEXPLAINED" in rules(told(plain, odd), Severity.HOLD)
+    for honest in (plain, lambda n, row: f"{n} {plain(n, row)}", lambda _, row: ", ".join(row)):
+        assert told(honest).verdict == "no_objection"

@@ -8,7 +8,6 @@ without its check digit (GB 11643: 17 digits) and fewer labels than a cell needs
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable
 
 import numpy as np
@@ -31,7 +30,8 @@ _DIGITS = 17
 _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
 _ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
 _DIGIT = math.log2(10)  # bits of a digit
-_SPACE = re.compile(r"[\s,|]+")  # between the cells of a row that is written as a line
+_EDGES = (("", " ", ""), ("", ",", ""), ("", ", ", ""), ("", " | ", ""), ("", "|", ""), ("| ", " | ", " |"))
+_WAYS = range(2 * len(_EDGES))  # to write a row as a line: the latter half with its number before it
 _MOST_ROWS = 2_000  # of a table whose rows text may repeat
 _PROSE = 20_000  # characters of running text: more than a person reads in passing
 
@@ -118,23 +118,37 @@ def _choice(shape: Shape) -> float:
 
 
 def _prose(document: Document) -> str:
-    """Running text outside tables, without lines that only repeat the rows of a table in their order."""
+    """Running text outside tables, without lines that only repeat the rows of a table in their order,
+    all in one way."""
     lines = [piece.text for piece in running_text(document)]
     if not lines:
         return ""
     rows = [
-        _SPACE.sub("", "".join(cell or "" for cell in row))
+        (number, [str("" if cell is None else cell) for cell in row])
         for table in document.tables
-        for row in table.cells.head(_MOST_ROWS).select(pl.all().cast(pl.String)).iter_rows()
+        for number, row in enumerate(
+            table.cells.head(_MOST_ROWS).select(pl.all().cast(pl.String)).iter_rows()
+        )
     ]
     left, at = [], 0
+    ways: Iterable[int] = _WAYS
     for line in lines:
-        plain = _SPACE.sub("", line)
-        if at < len(rows) and plain and plain in (rows[at], f"{at}{rows[at]}"):
-            at += 1
+        number, row = rows[at] if at < len(rows) else (0, [])
+        plain = " ".join(line.split())
+        written = [_written(way, number, row) for way in _WAYS] if row else []
+        same = [way for way in (ways if number else _WAYS) if row and written[way] == plain]
+        if same:
+            at, ways = at + 1, same
         else:
             left.append(line)
     return "\n".join(left)
+
+
+def _written(way: int, number: int, row: list[str]) -> str:
+    """A row as a line. A table is repeated in one way: spaces, commas and bars at will would be free."""
+    before, between, after = _EDGES[way % len(_EDGES)]
+    cells = [str(number), *row] if way >= len(_EDGES) else row
+    return " ".join(f"{before}{between.join(cells)}{after}".split())
 
 
 def _plain(context: Context) -> list[float]:
