@@ -1,4 +1,4 @@
-"""Capacity: how many bits an untrusted job could have hidden in what is to leave, at most (check 9).
+"""Capacity: how many bits an untrusted job could have hidden in what is to leave, at most.
 
 The bound is on the canonical form: order, metadata, quoting and spelling are ours by then. A table that was
 recomputed carries what could be said by choosing its presentation; any other number carries as many values as

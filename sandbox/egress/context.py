@@ -33,7 +33,7 @@ class RawTable:
     quasi: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
-    sensitive_group: bool = False  # minors, patients, …: the stricter cell threshold holds
+    sensitive_group: bool = False  # minors, patients, …: the stricter cell threshold holds
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column: its flags in the catalogue
 
 

@@ -1,7 +1,8 @@
 """What a number of a table may honestly be: aggregates of the raw data for the cell it stands in.
 
 A number is *explained* when it is, to the last digit written, one of these facts of its row. What is
-left over is measured in digits: that is what it could carry.
+left over is measured in digits: that is what it could carry. ``facts_derived`` and ``facts_models`` add
+further facts; ``recompute.facts`` writes whole columns anew from them.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Finding:
 
 
 def verdict_of(findings: list[Finding]) -> Verdict:
-    """Reject if any finding is hard, hold if any holds, else no objection (requirements part E)."""
+    """Reject if any finding is hard, hold if any holds, else no objection."""
     severities = {finding.severity for finding in findings}
     if Severity.HARD in severities:
         return Verdict.REJECT

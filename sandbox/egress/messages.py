@@ -1,6 +1,6 @@
 """Every rule of the checker: its review point, its version and what it says. One row a rule.
 
-Review points are those of the Guangdong measures, Art. 26 (requirements part E).
+Review points are those of the Guangdong measures, Art. 26; docs/egress.md explains each rule by its point.
 """
 
 from __future__ import annotations

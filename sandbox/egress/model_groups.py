@@ -4,6 +4,7 @@ truncated days, first digits of a code, top and bottom coding.
 A column whose values stand in no raw column may be an honest grouping of one. Candidates are tried on a raw
 column's distinct values; the one whose sizes are the column's stated counts is taken, and the recount of
 every cell then proves or refutes it. How many ways of grouping were open is counted as capacity.
+Nothing here is about machine-learned models: those are looked at in ``checks.models*``.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """What can be worked out of published sums: exactly by linear algebra, and as an interval for counts.
 
+The solver behind ``checks.recoverable`` and the suppression of ``mend``.
+
 The unknowns are the counts of disjoint cells, none negative; every published number is the sum of some of
 them. A hidden sum is *fixed* when it is a linear combination of published ones. Failing that its interval is
 found by linear programming, which for tables of two dimensions is exact in whole numbers too (their systems

@@ -1,4 +1,6 @@
-"""The registry: every check, in the order of the report. To add one, write a file and list it here."""
+"""The registry: every check, in the order of the report. To add one, write a file, list it here, give its
+rules a row in ``messages.RULES`` and a line in docs/egress.md.
+"""
 
 from __future__ import annotations
 

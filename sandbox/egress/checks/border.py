@@ -1,4 +1,4 @@
-"""Point 26.5: anything that leads abroad. Hong Kong, Macao and Taiwan count as abroad (F-11)."""
+"""Point 26.5: anything that leads abroad. Hong Kong, Macao and Taiwan count as abroad."""
 
 from __future__ import annotations
 

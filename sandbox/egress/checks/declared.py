@@ -1,4 +1,4 @@
-"""Point 26.1: the output is what was declared (E1-c), where anything was declared."""
+"""Point 26.1: the output is what was declared, where anything was declared."""
 
 from __future__ import annotations
 

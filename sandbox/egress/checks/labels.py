@@ -1,4 +1,4 @@
-"""What stands in the cells of an aggregate without being a dimension, a count or a measure (check 0).
+"""What stands in the cells of an aggregate without being a dimension, a count or a measure.
 
 One such cell is enough: a mark of one's own, a remark, a code, a key, a name. ``unexplained`` measures how
 much free space there is; here the positive model is applied to each cell. A label passes when it is a value

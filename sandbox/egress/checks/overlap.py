@@ -1,7 +1,7 @@
 """Raw rows in the output: whole objects and projections (R-139), renamed, shuffled, retyped, rounded (R-142).
 
 Columns are matched by value, never by name alone. A row overlaps when its tuple over at least three
-matched columns, a quasi-identifier among them (Q-04), is carried by fewer raw entities than a class
+matched columns, a quasi-identifier among them, is carried by fewer raw entities than a class
 needs. Numbers that match without a name are believed if the raw column is so
 sparse on its grid that chance is excluded, or if the match falls apart when the columns are shifted against
 the rows: a mean that happens to be somebody's age survives the shift, a copy does not.

@@ -1,4 +1,4 @@
-"""The positive model: a table leaves as dimensions, counts and measures, or it does not leave (check 0).
+"""The positive model: a table leaves as dimensions, counts and measures, or it does not leave.
 
 What the checker has recomputed must be what the job wrote, and behind every part of a cell that a conditional
 count or mean speaks of stand enough entities, on both sides. A column that is none of the three, whatever it

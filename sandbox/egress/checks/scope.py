@@ -1,5 +1,5 @@
 """Points 26.1 to 26.3 as far as the facts of the request decide them: purpose, granted columns, sources,
-and columns that the catalogue flags (E1-a, E1-c, E2-a, E3-b). Who orders the check states the facts
+and columns that the catalogue flags. Who orders the check states the facts
 (``context.Scope``); without them nothing is said."""
 
 from __future__ import annotations
