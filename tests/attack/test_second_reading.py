@@ -94,3 +94,26 @@ def test_lines_that_repeat_a_table_each_in_another_way_are_a_message(attack, cel
         assert "UNEXPLAINED" in rules(told(plain, odd), Severity.HOLD)
     for honest in (plain, lambda n, row: f"{n} {plain(n, row)}", lambda _, row: ", ".join(row)):
         assert told(honest).verdict == "no_objection"
+
+
+def test_which_values_of_a_dimension_are_shown_is_a_message(attack, persons, tmp_path):
+    """Of ninety streets half: by size, by name or by a threshold that is a rule, one by one it is none."""
+    streets = persons.with_columns(
+        street=pl.lit("街") + (pl.int_range(pl.len()) ** 2 % 8101 % 90).cast(pl.String)
+    )
+    raw = stored(tmp_path, streets)
+    table = streets.group_by("street").agg(n=pl.len(), mean=pl.col("income").mean().round(1)).sort("street")
+    bits = pl.int_range(pl.len()) * 7919 % 101 % 2 == 0
+    assert table.height > 70
+    for odd in (
+        table.filter(bits),
+        table.with_columns(pl.when(bits & (pl.col("n") > 20)).then("n").alias("n")),
+    ):
+        assert "OMITTED" in rules(attack(odd, raws=[raw]), Severity.HOLD)
+    high = sorted(table["n"])[table.height // 2]
+    for honest in (
+        table.filter(pl.col("n") >= high),
+        table.head(40),
+        table.filter(pl.int_range(pl.len()) % 9 != 4),
+    ):
+        assert "OMITTED" not in rules(attack(honest, raws=[raw])), honest

@@ -2,15 +2,18 @@
 
 What is left out must follow a rule that the raw data confirms: fewer entities than in every cell that is
 shown, dominance as in none that is shown, a whole value of a dimension, the rest after the first rows, or the
-complement that margins need. A statement that was recomputed leaves out what its text says; that is for its
-readers.
+complement that margins need. Values of a dimension may be left out altogether, unless which of them could
+say as much as ``unexplained`` lets pass in digits. A statement that was recomputed leaves out what its text
+says; that is for its readers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
 from sandbox.egress.checks.base import Check
@@ -20,15 +23,23 @@ from sandbox.egress.facts_derived import dominated
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import Shape, best
+from sandbox.egress.shape import Shape, as_numbers, best
 
 _FEW = 3  # cells left out for no reason from which it is no oversight
 _COMPLEMENT = 2  # cells that margins need to be left out with each small one, at most
+_BITS = 17 * math.log2(10)  # see ``unexplained``
 _MOST_ROWS = 20_000  # of an aggregate that people read
 
 
-def _cells(shape: Shape) -> pl.DataFrame | None:
-    """Every cell of the raw data over the values shown: its codes, entities, rows; None: too few."""
+def _choices(shown: int, hidden: int) -> float:
+    """Bits in which of so many are shown: the logarithm of the ways to choose them."""
+    ways = math.lgamma(shown + hidden + 1) - math.lgamma(shown + 1) - math.lgamma(hidden + 1)
+    return ways / math.log(2)
+
+
+def _cells(shape: Shape, every: str = "") -> pl.DataFrame | None:
+    """Every cell of the raw data over the values shown: its codes, entities, rows; None: too few.
+    ``every``: a dimension of which all values are asked for."""
     keys = list(shape.dims)
     inside = ~pl.DataFrame({k: shape.wild(k) for k in keys}).select(pl.any_horizontal(pl.all())).to_series()
     shown = pl.DataFrame({k: shape.codes[k] for k in keys}).filter(inside)
@@ -36,7 +47,8 @@ def _cells(shape: Shape) -> pl.DataFrame | None:
     if shown.height < _FEW:
         return None
     lists = [", ".join(map(str, shown[k].unique())) for k in keys]
-    where = " AND ".join(f"{shape.dims[k]} IN ({some})" for k, some in zip(keys, lists, strict=True))
+    asked = {k: f"IN ({some})" if k != every else ">= 0" for k, some in zip(keys, lists, strict=True)}
+    where = " AND ".join(f"{shape.dims[k]} {some}" for k, some in asked.items())
     lead = ", ".join(f"{shape.dims[k]} AS {k}" for k in keys)
     index = shape.index
     found = index.engine.frame(
@@ -88,22 +100,56 @@ def _between(shape: Shape, cells: pl.DataFrame) -> pl.DataFrame:
     return sorted_.slice(int(at[0]), int(at[-1]) - int(at[0]) + 1)
 
 
+def _plain(shape: Shape) -> list[str]:
+    """Dimensions that are raw columns, and no groups of the job's own."""
+    return [k for k, raw in shape.raw_of.items() if shape.dims[k] == shape.index.code(raw)]
+
+
+def _values(context: Context, shape: Shape, k: str, cells: pl.DataFrame) -> int:
+    """How many values of a dimension are not ``shown`` at all though they have cells as large as those that
+    are, between the first and the last value shown; nought where that could say little."""
+    cells = cells.filter(pl.col(k) >= 0)
+    if not bool(cells["shown"].any()):
+        return 0
+    values = shape.index.coded(shape.raw_of[k]).values
+    numbers = as_numbers(values)
+    order = (numbers if numbers.null_count() == 0 else values).rank("dense").to_numpy()
+    place = order[cells[k].to_numpy()]
+    shown = place[cells["shown"].to_numpy()]
+    n, m = (float(cells.filter("shown")[c].min()) for c in "nm")  # type: ignore[arg-type]
+    large = cells.filter(
+        (pl.col("n") >= max(n, context.min_cell(shape.index.name)))
+        & (pl.col("m") >= m)
+        & pl.Series((place > shown.min()) & (place < shown.max()) & ~np.isin(place, shown))
+    )
+    few, seen = large[k].n_unique(), len(np.unique(shown))
+    if _choices(seen, few) < _BITS:
+        return 0
+    few = min(few, _without_dominated(context, shape, cells.filter("shown"), large))
+    return few if _choices(seen, few) >= _BITS else 0
+
+
 def _gaps(context: Context, shape: Shape, margin: bool) -> int:
     """Numbers missing in rows whose cell is no smaller than those of other rows; the worst column."""
     worst = 0
     for k in shape.names:
         values = shape.numbers(k)
         empty = values.is_null()
-        if k in shape.dims or not bool(empty.any()) or 2 * int(empty.sum()) > len(values):
+        if k in shape.dims or not bool(empty.any()) or bool(empty.all()):
             continue
         rows = {d: shape.codes[d] for d in shape.dims}
         cells = pl.DataFrame({**rows, "n": shape.n, "m": shape.rows_n, "shown": ~empty}).drop_nulls()
+        few = max((_values(context, shape, d, cells) for d in _plain(shape)), default=0)
+        worst = max(worst, few)
         # the first period has no growth: a whole value of a dimension without the number
         for d in shape.dims:
             whole = cells.group_by(d).agg(pl.col("shown").any().alias("some"))
             cells = cells.join(whole.filter("some").select(d), on=d, how="semi")
         if bool(cells["shown"].any()):
-            worst = max(worst, _unruly(context, shape, cells, margin))
+            few, seen = _unruly(context, shape, cells, margin), int(cells["shown"].sum())
+            # A column that is mostly empty was meant for few rows: which, could say something.
+            if 2 * int(empty.sum()) <= len(values) or _choices(seen, few) >= _BITS:
+                worst = max(worst, few)
     return worst
 
 
@@ -126,7 +172,9 @@ def _left_out(document: Document, context: Context, table: Table) -> int:
     margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height != table.data.height
     cells = None if shape.others else _cells(shape)
     rows = _unruly(context, shape, _between(shape, cells), margin) if cells is not None else 0
-    return max(rows, _gaps(context, shape, margin))
+    every = [(k, _cells(shape, k)) for k in ([] if shape.others else _plain(shape))]
+    values = [_values(context, shape, k, cells) for k, cells in every if cells is not None]
+    return max([rows, _gaps(context, shape, margin), *values])
 
 
 CHECK = Check(
