@@ -117,3 +117,26 @@ def test_which_values_of_a_dimension_are_shown_is_a_message(attack, persons, tmp
         table.filter(pl.int_range(pl.len()) % 9 != 4),
     ):
         assert "OMITTED" not in rules(attack(honest, raws=[raw])), honest
+
+
+def test_a_long_word_in_every_row_is_no_ordinary_one(attack, cells):
+    """A word that all rows repeat is a usual remark; not where it is a sentence, or one of many."""
+    payload = "qwertyuiopasdfghjklzxcvbnm" * 5
+    assert "LABEL" in rules(attack(cells.with_columns(note=pl.lit(payload))), Severity.HOLD)
+    words = {f"c{i}": pl.lit(word) for i, word in enumerate(("江河", "湖海", "山川", "云雨", "风雪"))}
+    assert "LABEL" in rules(attack(cells.with_columns(**words)), Severity.HOLD)
+    assert attack(cells.with_columns(c0=pl.lit("一般"), c1=pl.lit("confirmed"))).verdict == "no_objection"
+
+
+def test_marks_of_suppression_that_differ_are_a_message(attack, persons):
+    """Any two or three signs are a mark; which of many stands in a suppressed cell says some bits."""
+    index = ["district", "occupation", "disease"]
+    table = persons.group_by(*index, "sex").agg(n=pl.len()).sort(pl.all())
+    large = pl.when(pl.col("n") >= 10).then(pl.col("n").cast(pl.String))
+
+    def marked(*signs):
+        mark = pl.Series([signs[i * 7919 % 101 % len(signs)] for i in range(table.height)])
+        return attack(table.with_columns(n=large.otherwise(mark)).pivot("sex", index=index, values="n"))
+
+    assert "UNEXPLAINED" in rules(marked("*", "-", "..", "x", "c:", "/", "()", "×"), Severity.HOLD)
+    assert marked("*").verdict == marked("*", "-").verdict == "no_objection"

@@ -57,7 +57,8 @@ _PERIOD = re.compile(
     re.IGNORECASE,
 )
 _PARTS = re.compile(r"[\s=:：_/,，、()（）\[\]【】·.*|+\-—~]+")
-_SHORT = 4  # characters of a word that a column may repeat in most of its rows
+_SHORT, _LETTERS = 4, 12  # characters, or letters, of a word that a column may repeat in most of its rows
+_FILLERS = 3  # such words in a set of outputs
 _HAN = re.compile("[\u3400-\u9fff·]+")
 _NAME = (3, 4)  # characters of a name that no other words spell by chance
 
@@ -154,13 +155,16 @@ def _odd(shape: Shape, k: str, context: Context, known: set[str]) -> pl.Series |
     return found if len(found) else None
 
 
-def _filler(cells: pl.Series, column: pl.Series) -> pl.Series:
-    """The cells without the short word that most rows of the table repeat."""
+def _filler(context: Context, cells: pl.Series, column: pl.Series) -> pl.Series:
+    """The cells without the short word that most rows of the table repeat; a set of outputs has few such."""
     counts = cells.value_counts(sort=True)
     label, n = str(counts[counts.columns[0]][0]), int(counts["count"][0])
-    plain = len(label) <= _SHORT or (label.isascii() and label.isalpha())
+    plain = len(label) <= _SHORT or (label.isascii() and label.isalpha() and len(label) <= _LETTERS)
     if plain and len(column) > 2 and 2 * n > len(column):
-        return cells.filter(cells != label)
+        known: set[str] = context.memo.setdefault("fillers", set())
+        if label in known or len(known) < _FILLERS:
+            known.add(label)
+            return cells.filter(cells != label)
     return cells
 
 
@@ -200,7 +204,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             values = shape.frame[k]
             texts = values.dtype == pl.String
             cells = _odd(shape, k, context, known) if texts else None
-            odd = _filler(cells, values) if cells is not None else None
+            odd = _filler(context, cells, values) if cells is not None else None
             count = len(odd) if odd is not None else 0
             count += _sparse(shape, k)
             if not count:

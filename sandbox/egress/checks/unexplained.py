@@ -24,12 +24,13 @@ from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.layout import running_text
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import Shape, recognise
+from sandbox.egress.shape import Shape, as_numbers, recognise
 
 _DIGITS = 17
 _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
 _ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
 _DIGIT = math.log2(10)  # bits of a digit
+_MARKS = 2  # of suppression that a column of numbers may have: of small cells, and of their complement
 _EDGES = (("", " ", ""), ("", ",", ""), ("", ", ", ""), ("", " | ", ""), ("", "|", ""), ("| ", " | ", " |"))
 _WAYS = range(2 * len(_EDGES))  # to write a row as a line: the latter half with its number before it
 _MOST_ROWS = 2_000  # of a table whose rows text may repeat
@@ -117,6 +118,20 @@ def _choice(shape: Shape) -> float:
     return bits
 
 
+def _marks(table: Table, shape: Shape) -> float:
+    """Bits in which of several marks stands where a column of numbers has none."""
+    bits, dims = 0.0, {shape.names[k] for k in shape.dims}
+    for name in table.columns:
+        if table.data[name].dtype != pl.String or name in dims:
+            continue
+        column = table.column(name)
+        words = as_numbers(column.values).is_null().to_numpy()
+        times = column.times()[words]
+        if len(times) > _MARKS and 2 * times.sum() <= column.times().sum():
+            bits -= float((times * np.log2(times / times.sum())).sum())
+    return bits
+
+
 def _prose(document: Document) -> str:
     """Running text outside tables, without lines that only repeat the rows of a table in their order,
     all in one way."""
@@ -189,7 +204,7 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)
             digits += _numbers(context, shapes, threshold)
             most = max(shapes, key=lambda one: (len(one.dims), len(one.confirmed), len(one.matched)))
-            digits += int(_choice(most) / _DIGIT)
+            digits += int((_choice(most) + _marks(table, most)) / _DIGIT)
             labels = max(labels, _labels(shapes))
         found.append((document, digits, labels, _prose(document)))
     told_in = told_digits([text for *_, text in found], known)
