@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,14 @@ class Shape:
     part: str = ""  # which conditional aggregate of a recomputed table it speaks of; "": of the whole cells
     declared: bool = False
     spelling: dict[str, float] = field(default_factory=dict)  # bits in the labels of groups of one's own
+
+    @cached_property
+    def divided(self) -> bool:
+        """Whether labels that the raw data does not know divide the cells. They do not where the dimensions
+        alone tell the rows apart and the counts are the recount: a remark in every row changes nothing."""
+        dims = list(self.dims)
+        alone = self.frame.select(dims).is_unique().all() if dims else self.frame.height == 1
+        return bool(self.others) and not (alone and self.confirmed)
 
     def numbers(self, column: str) -> pl.Series:
         """A column as numbers; what is no number is null."""

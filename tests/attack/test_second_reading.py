@@ -140,3 +140,23 @@ def test_marks_of_suppression_that_differ_are_a_message(attack, persons):
 
     assert "UNEXPLAINED" in rules(marked("*", "-", "..", "x", "c:", "/", "()", "×"), Severity.HOLD)
     assert marked("*").verdict == marked("*", "-").verdict == "no_objection"
+
+
+def test_a_remark_in_every_row_takes_a_table_out_of_no_check(attack, persons, tmp_path):
+    """A suppressed cell beside its total, cells left out at will, counts that are none, with a usual word."""
+    few = persons.filter((pl.col("district") != "东城区") | (pl.col("sex") == "女") | (pl.int_range(pl.len()) < 120))
+    small = few.group_by("district", "sex").agg(n=pl.len()).sort("district", "sex")
+    assert small["n"].min() < 10 < sorted(small["n"])[1]
+    raw = stored(tmp_path, few)
+    totals = small.group_by("district").agg(pl.col("n").sum()).select("district", sex=pl.lit("合计"), n="n")
+    blank = pl.concat([small.with_columns(n=pl.when(pl.col("n") >= 10).then("n")), totals])
+    full = persons.group_by(CELLS).agg(n=pl.len()).filter(pl.col("n") >= 10).sort(CELLS)
+    holes = full.filter(pl.int_range(pl.len()) % 5 != 2)
+    wrong = full.with_columns(n=pl.when(pl.int_range(pl.len()) == 7).then(pl.col("n") + 40).otherwise("n"))
+    for table, raws, rule in (
+        (blank, {"raws": [raw]}, "RECOVERABLE"),
+        (holes, {}, "OMITTED"),
+        (wrong, {}, "COUNT_MISMATCH"),
+    ):
+        assert rule in rules(attack(table, **raws)), rule
+        assert rule in rules(attack(table.with_columns(备注=pl.lit("一般")), **raws)), rule

@@ -109,7 +109,7 @@ def _from_raw(document: Document, context: Context, table: Table, shape: Shape) 
                 "basis": "unnamed",
             }
             yield finding("SMALL_CELL", document.shown, table.part, evidence, Severity.HOLD)
-    for k in [] if shape.others else shape.counts:
+    for k in [] if shape.divided else shape.counts:
         stated = shape.numbers(k)
         whole_elsewhere = any(_exact(shape, other) for other in shape.counts if other != k)
         if ((k not in shape.confirmed and shape.confirmed) or whole_elsewhere) and _part(stated, shape.n):

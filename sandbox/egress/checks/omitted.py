@@ -170,9 +170,9 @@ def _left_out(document: Document, context: Context, table: Table) -> int:
     if shape is None or not shape.dims or not shape.aggregate or not shape.confirmed:
         return 0
     margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height != table.data.height
-    cells = None if shape.others else _cells(shape)
+    cells = None if shape.divided else _cells(shape)
     rows = _unruly(context, shape, _between(shape, cells), margin) if cells is not None else 0
-    every = [(k, _cells(shape, k)) for k in ([] if shape.others else _plain(shape))]
+    every = [(k, _cells(shape, k)) for k in ([] if shape.divided else _plain(shape))]
     values = [_values(context, shape, k, cells) for k, cells in every if cells is not None]
     return max([rows, _gaps(context, shape, margin), *values])
 

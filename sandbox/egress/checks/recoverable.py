@@ -59,7 +59,7 @@ def parts_of(context: Context) -> list[Part]:
     for document in context.documents:
         for table in document.tables:
             shape = best(context, document, table) if table.data.height else None
-            if shape is not None and shape.aggregate and shape.dims and not shape.others:
+            if shape is not None and shape.aggregate and shape.dims and not shape.divided:
                 found.append(Part(table, shape, suppressed(shape).to_numpy()))
     return found
 

@@ -57,19 +57,10 @@ def tables(context: Context, documents: Iterable[Document]) -> Iterable[tuple[Do
     for document in documents:
         for table in document.tables:
             shape = best(context, document, table)
-            if shape is not None and shape.aggregate and not _divided(shape):
+            if shape is not None and shape.aggregate and not shape.divided:
                 yield document, table.part, shape
             for part in getattr(context.recomputed.get(id(table)), "parts", ()):
                 yield document, table.part, part
-
-
-def _divided(shape: Shape) -> bool:
-    """Whether labels that the raw data does not know divide the cells. They do not where the dimensions alone
-    tell the rows apart and the counts are the recount: a remark in every row takes no table out of the
-    ledger."""
-    dims = list(shape.dims)
-    alone = shape.frame.select(dims).is_unique().all() if dims else shape.frame.height == 1
-    return bool(shape.others) and not (alone and shape.confirmed)
 
 
 def books_of(
