@@ -114,6 +114,14 @@ def test_ciphers_are_broken_with_the_raw_data_at_hand(attack, persons, cipher):
     assert len({f.where for f in found}) == 2
 
 
+@pytest.mark.parametrize("stray", ["none", "0" * 21, "="])
+def test_a_stray_token_does_not_hide_the_others(attack, persons, stray):
+    d = random.Random(3)
+    cipher = CIPHERS["one key stream"](d)
+    tokens = [cipher(value) for value in persons["phone"].head(40)]
+    assert reversible(attack(pl.DataFrame({"y": [*tokens, stray]})))
+
+
 HONEST = {
     "order numbers": lambda d: f"2023{d.randrange(10**7):07d}",
     "random digits": lambda d: "".join(d.choice("0123456789") for _ in range(18)),

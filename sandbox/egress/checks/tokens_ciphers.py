@@ -10,6 +10,7 @@ addition over digits and over whole numbers.
 from __future__ import annotations
 
 import binascii
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
@@ -29,6 +30,7 @@ from sandbox.egress.rawdata import RawIndex
 _FEWEST = 4  # tokens of one length
 _MOST = 300  # tokens that are tried
 _LENGTHS = (8, 24)  # characters of a raw identifier that singles out
+_WRITTEN = 3 * _LENGTHS[1]  # characters that one is written with, in any base
 _SHARE = 0.2
 _PAIRS = 400  # guesses of what stands for what
 _AGREE = 3  # further tokens that one key stream must explain
@@ -111,19 +113,19 @@ def _lengths(index: RawIndex, context: Context) -> dict[tuple[str, int], _Raw]:
 
 
 def _decoded(values: list[str], coder: str) -> list[str]:
+    """What ``values`` encode, if half of them do: a stray one must not hide the others."""
     found = []
     for value in values:
-        try:
+        with contextlib.suppress(ValueError, binascii.Error):
             found.append(BASES[coder](value).decode("latin-1"))
-        except (ValueError, binascii.Error):
-            return []
-    return found
+    return found if 2 * len(found) >= len(values) else []
 
 
 def _readings(source: Source) -> Iterator[tuple[str, list[str]]]:
     """(how it was read, tokens of one length) of a column: as it stands, and the bytes it may encode."""
     values = fold(source.values.cast(pl.String))
-    values = values.filter((values.str.len_chars() >= _LENGTHS[0]) & ~values.str.contains(r"[\s]"))
+    lengths = values.str.len_chars()
+    values = values.filter(lengths.is_between(_LENGTHS[0], _WRITTEN) & ~values.str.contains(r"[\s]"))
     if len(values) < _FEWEST:
         return
     sample = values.gather_every(max(1, len(values) // _MOST)).to_list()
