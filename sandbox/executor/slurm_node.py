@@ -22,13 +22,14 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
 from sandbox.executor import processes
 from sandbox.executor.bubblewrap import BubblewrapExecutor
-from sandbox.executor.contract import Executor, Guarantees, Input, Limits, Task, TaskKind
+from sandbox.executor.contract import End, Executor, Guarantees, Input, Limits, Task, TaskKind
 from sandbox.executor.docker import DockerExecutor
 from sandbox.executor.folders import TaskFolder
 from sandbox.executor.guarantees import match
@@ -89,6 +90,9 @@ class Program:
             watcher.start()
             self._compare(inner.guarantees(task.runtime), order["promised"])
             outcome = inner.run(task)
+            if outcome.end is End.LOST and self._stopped():
+                # Slurm's signal reached the task itself before the executor here was told to stop it
+                outcome = replace(outcome, end=End.STOPPED)
             self.shared.end(outcome, NODE)
         except SandboxError as refused:
             self.shared.refuse(refused.code, refused.details)
@@ -113,9 +117,12 @@ class Program:
         """ISOLATION_UNAVAILABLE if this node gives less than the one that was measured."""
         match(given, promised)
 
+    def _stopped(self) -> bool:
+        """Whether somebody asked for its end; a signal alone may be the node's, which drains."""
+        return (self.shared.path / f"{STOP}.json").exists()
+
     def _unwanted(self) -> bool:
-        told = (self.shared.path / f"{STOP}.json").exists()
-        return told or self.signalled.is_set() or self.shared.closed()
+        return self._stopped() or self.signalled.is_set() or self.shared.closed()
 
     def _watch(self, inner: Executor, task_id: str) -> None:
         """Stop the task as often as it takes: it may not have begun yet when it is no longer wanted."""

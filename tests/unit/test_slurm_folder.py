@@ -5,13 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
-from sandbox.executor import interposed, slots
+from sandbox.executor import interposed, slots, slurm_node
+from sandbox.executor.bubblewrap import BubblewrapExecutor
 from sandbox.executor.contract import End, Outcome
 from sandbox.executor.folders import TaskFolder
-from sandbox.executor.slurm_folder import CLAIM, NODE, Run
+from sandbox.executor.slurm_folder import CLAIM, NODE, STOP, Run
 from tests.refusal import refused
 
 OUTCOME = Outcome(
@@ -80,6 +82,35 @@ def test_a_submission_that_was_replaced_reaches_nothing(tmp_path: Path) -> None:
     assert Run.of(new.home) == new
     assert new.ended() is None
     assert not new.closed()
+
+
+@pytest.mark.parametrize(("asked", "end"), [(True, End.STOPPED), (False, End.LOST)])
+def test_a_task_that_the_signal_of_its_stop_reached_first_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: bool, end: End
+) -> None:
+    """``scancel`` signals every process on the node: the task may be gone before its executor is told."""
+    run = laid_out(tmp_path)
+    lost = replace(outcome_of_node(tmp_path), end=End.LOST)
+    order = {
+        "task": {
+            "id": "job-1", "kind": "job", "image": "sha256:" + "0" * 64, "params": {}, "inputs": [],
+            "limits": {}, "labels": {}, "runtime": "runc",
+        },
+        "executor": "bubblewrap", "entry": [], "promised": {},
+    }  # fmt: skip
+    inner = mock.create_autospec(BubblewrapExecutor, instance=True)
+    inner.run.return_value, inner.known.return_value = lost, []
+    monkeypatch.setattr(slurm_node, "_inner", lambda *_: inner)
+    monkeypatch.setattr(slurm_node, "match", lambda *_: None)
+    monkeypatch.setattr(slurm_node.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(Run, "order", lambda _: order)
+    monkeypatch.setenv("SANDBOX_SLURM_NODE_ROOT", str(tmp_path / "node"))
+    if asked:
+        run.notes.note(STOP, {"at": 0.0})
+    assert slurm_node.Program(tmp_path / "tasks", "job-1", run.ticket).run() == 0
+    ended = run.ended()
+    assert ended is not None
+    assert ended.end is end
 
 
 def test_what_could_not_be_run_is_no_outcome(tmp_path: Path) -> None:
