@@ -31,6 +31,7 @@ COUNT_NAME = re.compile(
     re.IGNORECASE,
 )
 _GLANCE = 20_000  # rows looked at before all
+_MOST_WORDS = 20  # names of measures that stand below each other in one table
 _MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
 
 
@@ -333,6 +334,29 @@ def best(context: Context, document: Document, table: Table) -> Shape | None:
     shapes = [recognise(context, document, table, index) for index in context.indexes]
     shapes = [shape for shape in shapes if shape.dims or shape.confirmed]
     return max(shapes, key=lambda s: (len(s.confirmed), len(s.dims), len(s.matched)), default=None)
+
+
+def below(context: Context, document: Document, table: Table) -> list[Shape]:
+    """``best``; where words tell rows of the same cell apart (names of measures that stand below each other),
+    one shape for each of the words, without them. Computed once."""
+    shape = best(context, document, table)
+    if shape is None or not shape.divided or not shape.dims:
+        return [] if shape is None else [shape]
+    memo: dict[int, list[Shape]] = context.memo.setdefault("below", {})
+    if id(table) not in memo:
+        declared = context.declared.get(document.path, Declared(document.path))
+        names = {k: name for k, name in shape.names.items() if k not in shape.others}
+        parts = shape.frame.partition_by(shape.others, maintain_order=True, include_key=False)
+        alone = len(parts) <= _MOST_WORDS and all(_unique(part, list(shape.dims)) for part in parts)
+        made = [_laid_out(context, declared, shape.index, part, names, {}) for part in parts if alone]
+        memo[id(table)] = made or [shape]
+    return memo[id(table)]
+
+
+def counting(context: Context, document: Document, table: Table) -> list[Shape]:
+    """Those of ``below`` whose cells are the raw data's own: no unknown label divides them."""
+    found = below(context, document, table)
+    return [one for one in found if one.aggregate and not one.divided and (len(found) == 1 or one.confirmed)]
 
 
 def _unique(frame: pl.DataFrame, keys: list[str]) -> bool:

@@ -144,7 +144,9 @@ def test_marks_of_suppression_that_differ_are_a_message(attack, persons):
 
 def test_a_remark_in_every_row_takes_a_table_out_of_no_check(attack, persons, tmp_path):
     """A suppressed cell beside its total, cells left out at will, counts that are none, with a usual word."""
-    few = persons.filter((pl.col("district") != "东城区") | (pl.col("sex") == "女") | (pl.int_range(pl.len()) < 120))
+    few = persons.filter(
+        (pl.col("district") != "东城区") | (pl.col("sex") == "女") | (pl.int_range(pl.len()) < 120)
+    )
     small = few.group_by("district", "sex").agg(n=pl.len()).sort("district", "sex")
     assert small["n"].min() < 10 < sorted(small["n"])[1]
     raw = stored(tmp_path, few)
@@ -160,3 +162,33 @@ def test_a_remark_in_every_row_takes_a_table_out_of_no_check(attack, persons, tm
     ):
         assert rule in rules(attack(table, **raws)), rule
         assert rule in rules(attack(table.with_columns(备注=pl.lit("一般")), **raws)), rule
+
+
+def test_measures_below_each_other_are_tables_of_their_own(attack, persons, tmp_path):
+    """Names of measures tell rows of one cell apart; what is suppressed, dominated or left out stays so."""
+    keys = ["district", "sex"]
+    few = persons.filter(
+        (pl.col("district") != "东城区") | (pl.col("sex") == "女") | (pl.int_range(pl.len()) < 120)
+    )
+    few = few.with_columns(income=pl.when(pl.int_range(pl.len()) == 700).then(9e9).otherwise("income"))
+    raw, many = (
+        stored(tmp_path, few),
+        {"人数": pl.len().cast(pl.Float64), "均值": pl.col("income").mean().round(2)},
+    )
+    rows = pl.concat([few, few.with_columns(sex=pl.lit("合计"))])
+    told = [{"path": "out.csv", "dimensions": [*keys, "指标"], "counts": [], "measures": ["数值"]}]
+
+    def long(table):
+        return table.unpivot(on=list(many), index=keys, variable_name="指标", value_name="数值").sort(
+            *keys, "指标"
+        )
+
+    cells = rows.group_by(keys).agg(**many).sort(keys)
+    blank = long(
+        cells.with_columns(pl.when(pl.col("人数") >= 10).then(pl.col(name)).alias(name) for name in many)
+    )
+    assert {"RECOVERABLE", "DOMINANCE"} <= rules(attack(blank, raws=[raw], declared=told), Severity.HARD)
+    fair = few.filter((pl.col("income") < 1e9) & (pl.col("district") != "东城区"))
+    honest = long(fair.group_by(keys).agg(**many))
+    report = attack(honest, raws=[stored(tmp_path, fair)], declared=told)
+    assert report.verdict == "no_objection", report.findings

@@ -19,7 +19,7 @@ from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import RawIndex, numeric
-from sandbox.egress.shape import Shape, as_numbers, best, recount
+from sandbox.egress.shape import Shape, as_numbers, below, recount
 
 _EXTREME = re.compile(
     r"(?:^|[^a-z])(?:min|max|minimum|maximum|lowest|highest)(?:[^a-z]|$)|最大|最小|最高|最低", re.I
@@ -159,7 +159,7 @@ def _measure(
     stated = shape.numbers(column)
     hidden = suppressed(shape)
     threshold = context.min_cell(shape.index.name)
-    position = list(shape.names).index(column)
+    position = [*table.columns, shape.names[column]].index(shape.names[column])
     where = f"{table.part} {context.column(position, shape.names[column])}".strip()
     for raw, cells in facts.items():
         shares = {kind: _same(stated, cells[kind]) for kind in ("s", "a", "lo", "hi")}
@@ -236,9 +236,10 @@ def _labelled(document: Document, context: Context, table: Table, index: RawInde
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """Hard findings with row numbers; values never."""
     for table in document.tables:
-        shape = best(context, document, table)
         done = False
-        if shape is not None and shape.aggregate and shape.measures:
+        for shape in below(context, document, table):
+            if not shape.aggregate or not shape.measures:
+                continue
             facts = {}
             for raw in _numbers(shape.index):
                 x = shape.index.number(raw)

@@ -23,7 +23,7 @@ from sandbox.egress.facts_derived import dominated
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
-from sandbox.egress.shape import Shape, as_numbers, best
+from sandbox.egress.shape import Shape, as_numbers, counting
 
 _FEW = 3  # cells left out for no reason from which it is no oversight
 _COMPLEMENT = 2  # cells that margins need to be left out with each small one, at most
@@ -160,19 +160,19 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
         ours = told is not None and not told.why and context.script is not None
         if ours or not 0 < table.data.height <= _MOST_ROWS:
             continue
-        count = _left_out(document, context, table)
+        shapes = counting(context, document, table)
+        count = max((_left_out(context, shape, table) for shape in shapes), default=0)
         if count:
             yield finding("OMITTED", document.shown, table.part, {"count": count, "rows": table.data.height})
 
 
-def _left_out(document: Document, context: Context, table: Table) -> int:
-    shape = best(context, document, table)
-    if shape is None or not shape.dims or not shape.aggregate or not shape.confirmed:
+def _left_out(context: Context, shape: Shape, table: Table) -> int:
+    if not shape.dims or not shape.confirmed:
         return 0
-    margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height != table.data.height
-    cells = None if shape.divided else _cells(shape)
+    margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height > table.data.height
+    cells = _cells(shape)
     rows = _unruly(context, shape, _between(shape, cells), margin) if cells is not None else 0
-    every = [(k, _cells(shape, k)) for k in ([] if shape.divided else _plain(shape))]
+    every = [(k, _cells(shape, k)) for k in _plain(shape)]
     values = [_values(context, shape, k, cells) for k, cells in every if cells is not None]
     return max([rows, _gaps(context, shape, margin), *values])
 

@@ -24,7 +24,7 @@ from sandbox.egress.forms import Document, Table
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import UNKNOWN, RawIndex
 from sandbox.egress.recovery import TooLarge, recover
-from sandbox.egress.shape import Shape, best
+from sandbox.egress.shape import Shape, counting
 
 _MOST_CELLS = 20_000  # of all dimensions together
 _ELSEWHERE = -3  # in a dimension that the blanked cell's table does not have
@@ -58,9 +58,9 @@ def parts_of(context: Context) -> list[Part]:
     found = []
     for document in context.documents:
         for table in document.tables:
-            shape = best(context, document, table) if table.data.height else None
-            if shape is not None and shape.aggregate and shape.dims and not shape.divided:
-                found.append(Part(table, shape, suppressed(shape).to_numpy()))
+            for shape in counting(context, document, table) if table.data.height else ():
+                if shape.dims:
+                    found.append(Part(table, shape, suppressed(shape).to_numpy()))
     return found
 
 

@@ -14,7 +14,7 @@ from sandbox.egress.forms import Document
 from sandbox.egress.ledger.books import Book, epoch
 from sandbox.egress.lexicon import hashes
 from sandbox.egress.rawdata import RawIndex
-from sandbox.egress.shape import Shape, best, subtotal
+from sandbox.egress.shape import Shape, counting, subtotal
 
 _HASH = 8  # bytes
 _PATTERNS = 64  # margins of one table: all, or one of its dimensions, …
@@ -56,8 +56,7 @@ def tables(context: Context, documents: Iterable[Document]) -> Iterable[tuple[Do
     aggregates of recomputed ones speak of: (document, table, shape)."""
     for document in documents:
         for table in document.tables:
-            shape = best(context, document, table)
-            if shape is not None and shape.aggregate and not shape.divided:
+            for shape in counting(context, document, table):
                 yield document, table.part, shape
             for part in getattr(context.recomputed.get(id(table)), "parts", ()):
                 yield document, table.part, part

@@ -73,7 +73,7 @@ def _numbers(place: Place, shape: Shape, rows: np.ndarray) -> Iterator[tuple[str
 def _complemented(place: Place, shape: Shape, wanted: np.ndarray) -> np.ndarray:
     """``wanted`` and further rows, until the solver finds none of them fixed or enclosed too narrowly."""
     parts = [part for part in parts_of(place.context) if part.shape.index.view == shape.index.view]
-    mine = next((part for part in parts if part.table is place.table), None)
+    mine = next((part for part in parts if part.shape is shape), None)
     if mine is None:
         return wanted
     # The small cells of the other tables will be blank too: as they are, nothing could be hidden here.
