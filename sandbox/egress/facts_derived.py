@@ -186,12 +186,15 @@ def _ranks(base: np.ndarray, order: np.ndarray) -> Iterator[tuple[np.ndarray, fl
         values = pl.Series(column).fill_nan(None)
         ties = _shuffles(values.drop_nulls().value_counts()["count"].to_list())
         for down in (True, False):
-            for method, digits in (("ordinal", ties), ("min", 0.0), ("dense", 0.0)):
-                rank = values.rank(method, descending=down)  # type: ignore[arg-type]
-                yield rank.cast(pl.Float64).to_numpy(), digits
             placed = np.zeros(len(column))
             placed[order] = values.gather(order).rank("ordinal", descending=down).cast(pl.Float64).to_numpy()
             yield placed, 0.0
+            for rank, digits in (
+                (values.rank("ordinal", descending=down), ties),
+                (values.rank("min", descending=down), 0.0),
+                (values.rank("dense", descending=down), 0.0),
+            ):
+                yield rank.cast(pl.Float64).to_numpy(), digits
 
 
 class Derived:
