@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from sandbox.egress.context import RawTable
+from sandbox.egress.checks.scope import purpose
+from sandbox.egress.context import Context, RawTable, Scope
 from sandbox.egress.findings import Severity
 
 CELLS = ["district", "occupation", "sex"]
@@ -192,3 +193,10 @@ def test_measures_below_each_other_are_tables_of_their_own(attack, persons, tmp_
     honest = long(fair.group_by(keys).agg(**many))
     report = attack(honest, raws=[stored(tmp_path, fair)], declared=told)
     assert report.verdict == "no_objection", report.findings
+
+
+def test_no_purpose_is_not_the_one_that_was_determined():
+    """A determination that is gone has no purpose; a request without one agrees with it."""
+    for asked, granted, found in (("", "", ["PURPOSE"]), (" ", " ", ["PURPOSE"]), ("统计", "统计", [])):
+        context = Context([], {}, {}, scope=Scope(asked, granted, (), ()))
+        assert [one.rule for one in purpose(None, context)] == found

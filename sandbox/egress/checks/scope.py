@@ -27,7 +27,7 @@ _FLAGS = {
 def purpose(_: Document, context: Context) -> Iterable[Finding]:
     """Hard when what is asked for now is not what was determined, or nothing is."""
     scope = context.scope
-    if scope is not None and scope.purpose != scope.granted_purpose:
+    if scope is not None and (scope.purpose != scope.granted_purpose or not scope.granted_purpose.strip()):
         yield finding("PURPOSE", "", "")
 
 
