@@ -12,6 +12,12 @@ MARGIN = re.compile(
     r"(?:all|total|sum|grand total|overall|subtotal|合计|总计|小计|全部|全体|总数|总体|全市|全省|全国|不限)",
     re.IGNORECASE,
 )
+# Of a cell that is suppressed, or has no value
+MARK = re.compile(
+    r"[\s*.…·\-–—/\\x×c:()\[\]]{1,3}|n/?a|<\s*\d{1,3}|(?:已)?(?:抑制|隐去|保密|不适用|不公布|空缺)|suppressed|"
+    r"[csxz]|([*.…·\-–—=_])\1{3,7}",
+    re.IGNORECASE,
+)
 _N = r"(-?\d+(?:\.\d+)?)"
 _UNIT = r"\s*(?:岁|周岁|元|万元|年|人|years?)?\s*"
 _CLOSED = re.compile(rf"\s*([\[(]?)\s*{_N}{_UNIT}(?:-|–|—|~|～|至|到|,|，|to){_UNIT}{_N}{_UNIT}([\])]?)\s*")

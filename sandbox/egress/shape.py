@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from sandbox.egress.bands import MARGIN, bands, tame
+from sandbox.egress.bands import MARGIN, MARK, bands, tame
 from sandbox.egress.columns import Column, encode, renumbered
 from sandbox.egress.context import Context, Declared
 from sandbox.egress.forms import Document, Table
@@ -32,6 +32,7 @@ COUNT_NAME = re.compile(
 )
 _GLANCE = 20_000  # rows looked at before all
 _MOST_WORDS = 20  # names of measures that stand below each other in one table
+_MOST_MARKS = 20  # that one column is looked through for
 _MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
 
 
@@ -392,6 +393,16 @@ def _recognise(context: Context, document: Document, table: Table, index: RawInd
     return _laid_out(context, declared, index, frame, names, values)
 
 
+def _suppressed(shape: Shape, k: str, declared: Declared) -> bool:
+    """Whether a column of text is one of counts, by its name or declaration, with marks for small cells: the
+    numbers left would else be taken for values of a raw column of small numbers, an age."""
+    name, cells = shape.names[k], shape.values(k)
+    if name not in declared.counts and not COUNT_NAME.fullmatch(name):
+        return False
+    words = cells.values.filter(as_numbers(cells.values).is_null()).drop_nulls()
+    return len(words) < min(cells.n_unique, _MOST_MARKS) and all(MARK.fullmatch(word) for word in words)
+
+
 def _laid_out(
     context: Context,
     declared: Declared,
@@ -406,7 +417,12 @@ def _laid_out(
     shape.matched = matched = assign(
         index, names, contained(index, frame, {k: shape.column(k) for k in names}, names)
     )
-    text = [k for k in names if frame[k].dtype == pl.String or frame[k].dtype == pl.Boolean]
+    text = [
+        k
+        for k in names
+        if frame[k].dtype == pl.Boolean
+        or (frame[k].dtype == pl.String and not _suppressed(shape, k, declared))
+    ]
     count_like = [
         k for k in names if k not in text and (names[k] in declared.counts or COUNT_NAME.fullmatch(names[k]))
     ]

@@ -373,3 +373,18 @@ def test_a_cross_table_of_counts_is_no_list_of_persons_when_turned(attack, perso
     own = persons.sample(12, seed=2).select("district", "sex", "occupation", "age", "disease")
     turned = pl.DataFrame([[name, *map(str, own[name])] for name in own.columns], orient="row")
     assert rules(attack(turned)) & {"K_ANONYMITY", "RAW_OVERLAP"}
+
+
+@pytest.mark.parametrize("declared", [True, False])
+def test_counts_with_marks_for_small_cells_are_no_ages(together, persons, declared):
+    """What is left of such a column are small whole numbers, as ages are; with real ages it is a raw table."""
+    groups = ["district", "occupation", "disease"]
+    cells = persons.group_by(groups).agg(pl.len().alias("n")).sort(groups)
+    shown = pl.when(pl.col("n") < 20).then(pl.lit("*")).otherwise(pl.col("n").cast(pl.String)).alias("n")
+    told = {"path": "out.csv", "kind": "table", "dimensions": groups, "counts": ["n"]}
+    report = together(("out.csv", cells.with_columns(shown)), declared=[told] if declared else [])
+    assert (report.findings, {"*"} < set(cells.select(shown)["n"])) == ([], True)
+    marked = pl.when(pl.int_range(pl.len()) % 7 == 0).then(pl.lit("*"))
+    rows = persons.head(300).select(*groups, marked.otherwise(pl.col("age").cast(pl.String)).alias("n"))
+    raw = together(("out.csv", rows), declared=[told] if declared else [])
+    assert rules(raw, Severity.HARD)

@@ -15,7 +15,7 @@ from itertools import combinations
 
 import polars as pl
 
-from sandbox.egress.bands import bands, tame
+from sandbox.egress.bands import MARK, bands, tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
 from sandbox.egress.facts import unexplained_digits
@@ -45,11 +45,6 @@ _STATISTICS = """
     口径 基期 本期 上期 上年 同期
 """
 _WORDS = frozenset(_STATISTICS.split())
-_MARK = re.compile(
-    r"[\s*.…·\-–—/\\x×c:()\[\]]{1,3}|n/?a|<\s*\d{1,3}|(?:已)?(?:抑制|隐去|保密|不适用|不公布|空缺)|suppressed|"
-    r"[csxz]|([*.…·\-–—=_])\1{3,7}",
-    re.IGNORECASE,
-)
 _PERIOD = re.compile(
     r"(?:19|20)\d\d(?:\s*[-/.年]?\s*(?:Q[1-4]|H[12]|第?[一二三四1-4]季度|[上下]半年|(?:0?[1-9]|1[0-2])\s*月?))?\s*年?|"
     r"Q[1-4]|(?:0?[1-9]|1[0-2])月|(?:周|星期)[一二三四五六日天]|(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*|"
@@ -71,7 +66,7 @@ def _known_words(context: Context, table: Table) -> set[str]:
 
 def _ordinary(label: str, known: set[str]) -> bool:
     """Whether a label is made of names of columns, words of statistics and values that were told apart."""
-    if not label or _MARK.fullmatch(label) or _PERIOD.fullmatch(label) or tame(label) in known:
+    if not label or MARK.fullmatch(label) or _PERIOD.fullmatch(label) or tame(label) in known:
         return True
     parts = [part for part in _PARTS.split(label) if part]
     return bool(parts) and all(
@@ -121,7 +116,7 @@ def _uncounted(shape: Shape, k: str, labels: pl.Series) -> bool:
     """Whether rows that only words tell apart state counts which nobody can recount."""
     if k in shape.dims or set(shape.counts) <= shape.confirmed:
         return False
-    return sum(not _PERIOD.fullmatch(label) and not _MARK.fullmatch(label) for label in labels) > 1
+    return sum(not _PERIOD.fullmatch(label) and not MARK.fullmatch(label) for label in labels) > 1
 
 
 def _odd(shape: Shape, k: str, context: Context, known: set[str]) -> pl.Series | None:

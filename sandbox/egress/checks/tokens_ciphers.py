@@ -124,8 +124,8 @@ def _decoded(values: list[str], coder: str) -> list[str]:
 def _readings(source: Source) -> Iterator[tuple[str, list[str]]]:
     """(how it was read, tokens of one length) of a column: as it stands, and the bytes it may encode."""
     values = fold(source.values.cast(pl.String))
-    lengths = values.str.len_chars()
-    values = values.filter(lengths.is_between(_LENGTHS[0], _WRITTEN) & ~values.str.contains(r"[\s]"))
+    wide = values.str.len_chars()
+    values = values.filter(wide.is_between(_LENGTHS[0], _WRITTEN) & ~values.str.contains(r"[\s]"))
     if len(values) < _FEWEST:
         return
     sample = values.gather_every(max(1, len(values) // _MOST)).to_list()
