@@ -6,9 +6,11 @@ import ast
 import hashlib
 import inspect
 import json
+import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 
@@ -91,6 +93,18 @@ def test_what_is_not_what_was_reviewed_is_withheld(scene: Scene, damage: str, tm
         scene.space.gate.token(developer, "eg-a")
     with refused("NOT_RELEASED"):
         scene.space.gate.open(developer, "eg-a", "rel_" + "0" * 64)
+
+
+def test_a_row_that_names_no_cells_is_withheld(scene: Scene) -> None:
+    """As whoever has the database could make it, or a version from before the ledger."""
+    scene.request(until="releasing")
+    with closing(sqlite3.connect(scene.space.settings.home / "facts.db")) as database, database:
+        told = "UPDATE resource SET status = json_remove(status, '$.check.ledger') WHERE id = 'eg-a'"
+        assert database.execute(told).rowcount == 1
+    scene.space.gate.release("eg-a")
+    request = scene.get("egress-request", "eg-a")
+    assert (request.state, request.status["withhold"]["cause"]) == ("recalled", "LEDGER_MISSING")
+    assert package_folder(scene).names() == []
 
 
 @pytest.mark.parametrize(
