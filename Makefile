@@ -31,7 +31,7 @@ check: ## 静态检查，不改任何文件 / static checks, changes nothing
 	.venv/bin/lint-imports
 
 bench: setup ## 运行全部测量 / run every measurement
-	@set -e; for measurement in benchmarks/*.py; do [ -e "$$measurement" ] || continue; $(PYTHON) "$$measurement"; done
+	@set -e; for measurement in $$(grep -L '^import atheris' $$(grep -l __main__ benchmarks/*.py)); do $(PYTHON) "$$measurement"; done
 
 trace: setup ## 需求与测试对照 / requirements against tests
 	$(PYTHON) -m tests.trace

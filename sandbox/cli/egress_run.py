@@ -36,7 +36,7 @@ class Isolation(StrEnum):
 
 Paths = Annotated[list[Path], typer.Argument(help="输出文件或文件夹 / output files or folders")]
 Raw = Annotated[list[str] | None, typer.Option(help="原始数据 / raw data: NAME=FILE")]
-Entity = Annotated[list[str] | None, typer.Option(help="实体列 / entity column: NAME=COL")]
+Entity = Annotated[list[str] | None, typer.Option(help="主体列 / entity column: NAME=COL")]
 Quasi = Annotated[list[str] | None, typer.Option(help="准标识列 / quasi-identifiers: NAME=COL,COL")]
 Sensitive = Annotated[list[str] | None, typer.Option(help="敏感列 / sensitive: NAME=COL,COL")]
 Identifier = Annotated[list[str] | None, typer.Option(help="标识列 / identifiers: NAME=COL,COL")]

@@ -23,7 +23,7 @@ define(
         "Release “{release}” in the history folder cannot be read; repair it, then check again.",
     ),
     EGRESS_LEDGER=(
-        "出域台账中“{release}”的记录无法读取，请由运维人员恢复后再检查。",
+        "放行台账中“{release}”的记录无法读取，请由运维人员恢复后再检查。",
         "The ledger's record of release “{release}” cannot be read; have the operator restore it, then check "
         "again.",
     ),

@@ -197,7 +197,7 @@ RULES: dict[str, Rule] = {
     "SMALL_CELL": Rule(
         "26.4",
         HARD,
-        "{count} 个单元格的人数（按实体重新计数）低于门限 {threshold}。",
+        "{count} 个单元格的人数（按主体重新计数）低于门限 {threshold}。",
         "{count} cells have fewer than {threshold} entities (recounted).",
         "合并类别或抑制单元格，并做互补抑制 / Merge categories or suppress, with complementary suppression",
     ),
@@ -225,7 +225,7 @@ RULES: dict[str, Rule] = {
     "DOMINANCE": Rule(
         "26.4",
         HARD,
-        "{count} 个单元格被一两个实体主导。",
+        "{count} 个单元格被一两个主体主导。",
         "{count} cells are dominated by one or two entities.",
         "合并单元格或抑制 / Merge or suppress the cells",
     ),
@@ -246,7 +246,7 @@ RULES: dict[str, Rule] = {
     "RECONSTRUCTION": Rule(
         "26.4",
         HARD,
-        "连同“{release}”，每个实体已有 {rate} 个独立统计量，上限 {limit}：可据以重建原始数据。",
+        "连同“{release}”，每个主体已有 {rate} 个独立统计量，上限 {limit}：可据以重建原始数据。",
         "With “{release}” there are {rate} independent statistics an entity, of at most {limit}: "
         "the raw data could be rebuilt.",
         "减少单元格，或沿用已出域的表 / Put out fewer cells, or tables that were released already",

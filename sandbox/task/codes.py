@@ -5,8 +5,8 @@ from sandbox.core.errors import Invalid, NotFound, define
 define(
     Invalid,
     USER_ERROR=(
-        "作业代码出错：{file} 第 {line} 行，{cls}。请对照虚拟数据修改后重新提交。",
-        "The job's code failed: {file} line {line}, {cls}. Mend it against the dummy data and submit again.",
+        "作业代码出错：{file} 第 {line} 行，{cls}。请修改后重新提交。",
+        "The job's code failed: {file} line {line}, {cls}. Mend it and submit again.",
     ),
     UNDECLARED_OUTPUT=(
         "作业写出了 {count} 个未声明的输出；请在 job.yaml 中逐一声明，或不再写出。",

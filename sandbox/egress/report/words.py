@@ -55,7 +55,7 @@ _WORDS = {
     "spent": ("已用", "spent before"),
     "this": ("本次", "this request"),
     "pictures": ("图示", "Pictures"),
-    "sizes": ("单元格人数分布（按实体重新计数）", "Sizes of the cells (entities, recounted)"),
+    "sizes": ("单元格人数分布（按主体重新计数）", "Sizes of the cells (entities, recounted)"),
     "cells": ("单元格", "cells"),
     "map": ("单元格图", "Map of the cells"),
     "s": ("低于门限", "below the threshold"),
@@ -71,7 +71,7 @@ _WORDS = {
     "limit": ("上限", "limit"),
     "capacity_head": ("信息容量与预算", "Capacity against the budget"),
     "coarse": (
-        "具体规则、位置和证据只给评审人。",
+        "具体规则、位置和证据只给审核员。",
         "The rule, the place and the evidence are for the reviewer.",
     ),
     "pass_by_person": (
