@@ -37,6 +37,17 @@ def _choices(shown: int, hidden: int) -> float:
     return ways / math.log(2)
 
 
+def _chosen(shown: np.ndarray, hidden: np.ndarray) -> float:
+    """Bits in which are shown that their sizes do not tell: under the best threshold, of those below it and
+    of those above. Small parts of cells make the smaller cells go, nearly all of them and few others."""
+    sizes = np.concatenate([shown, hidden])
+    least = math.inf
+    for threshold in np.unique(sizes):
+        below, without = int((shown < threshold).sum()), int((hidden < threshold).sum())
+        least = min(least, _choices(below, without) + _choices(len(shown) - below, len(hidden) - without))
+    return least
+
+
 def _cells(shape: Shape, every: str = "") -> pl.DataFrame | None:
     """Every cell of the raw data over the values shown: its codes, entities, rows; None: too few.
     ``every``: a dimension of which all values are asked for."""
@@ -123,7 +134,8 @@ def _values(context: Context, shape: Shape, k: str, cells: pl.DataFrame) -> int:
         & pl.Series((place > shown.min()) & (place < shown.max()) & ~np.isin(place, shown))
     )
     few, seen = large[k].n_unique(), len(np.unique(shown))
-    if _choices(seen, few) < _BITS:
+    sizes = [one.group_by(k).agg(pl.col("n").max())["n"].to_numpy() for one in (cells.filter("shown"), large)]
+    if _choices(seen, few) < _BITS or _chosen(*sizes) < _BITS:
         return 0
     few = min(few, _without_dominated(context, shape, cells.filter("shown"), large))
     return few if _choices(seen, few) >= _BITS else 0
