@@ -377,7 +377,7 @@ def test_a_cross_table_of_counts_is_no_list_of_persons_when_turned(attack, perso
 
 @pytest.mark.parametrize("declared", [True, False])
 def test_counts_with_marks_for_small_cells_are_no_ages(together, persons, declared):
-    """What is left of such a column are small whole numbers, as ages are; with real ages it is a raw table."""
+    """What is left of such a column are small whole numbers, as ages are; real ages are still found."""
     groups = ["district", "occupation", "disease"]
     cells = persons.group_by(groups).agg(pl.len().alias("n")).sort(groups)
     shown = pl.when(pl.col("n") < 20).then(pl.lit("*")).otherwise(pl.col("n").cast(pl.String)).alias("n")
