@@ -1,6 +1,6 @@
 # 常用命令 / everyday verbs. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench trace clean
+.PHONY: help setup demo test check bench trace screenshots clean
 PYTHON := .venv/bin/python
 export SANDBOX_ENGINE ?= unix:///run/sandbox-engine/docker.sock
 # Some machines set it; each of the many processes would then compile all of the code anew.
@@ -12,8 +12,9 @@ help: ## 列出命令 / list the verbs
 setup: ## 安装并启动所需的一切（可重复运行） / install and start what is missing, quick when run again
 	@scripts/setup
 
-demo: setup ## 演示全流程；DATA=文件.csv 用自己的数据 / play the whole path; DATA=file.csv for your own data
-	.venv/bin/sandbox demo $(if $(DATA),--data $(DATA))
+# At the end the console stays, on the demo's data, with its address and three accounts printed.
+demo: setup ## 演示全流程，留下控制台；DATA=文件.csv 用自己的数据，KEEP=0 停掉控制台 / play the whole path, leave the console; DATA=file.csv for your own data, KEEP=0 stops the console
+	.venv/bin/sandbox demo $(if $(filter 0,$(KEEP)),--stop,--keep $(if $(DATA),--data $(DATA)))
 
 # A process per core; ARGS="-n 0" for one only, ARGS=tests/unit/test_x.py for a selection. The floor of
 # coverage is looked at when a test has failed, too.
@@ -35,6 +36,12 @@ bench: setup ## 运行全部测量 / run every measurement
 
 trace: setup ## 需求与测试对照 / requirements against tests
 	$(PYTHON) -m tests.trace
+
+# The browser tests take every page in both languages; the guides show some of them, made small.
+screenshots: setup ## 用浏览器测试重拍指南里的截图 / take the pictures of the guides anew, with the browser tests
+	rm -rf var/screenshots
+	SCREENSHOTS=var/screenshots $(PYTHON) -m pytest -q -n 0 tests/functional/test_console_browser.py -k accessible
+	$(PYTHON) scripts/screenshots.py var/screenshots
 
 clean: ## 删除生成物（容器引擎与数据保留） / remove what was generated, not the engine nor its data
 	rm -rf var/stamps var/image-layers var/images.json build htmlcov .coverage .coverage.* \

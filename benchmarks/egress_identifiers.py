@@ -27,8 +27,8 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from sandbox.egress.clean import fold
-from sandbox.egress.identifiers import scan
-from sandbox.egress.pii.presidio import LANGUAGE, analyze, analyzer
+from sandbox.pii.presidio import LANGUAGE, analyze, analyzer
+from sandbox.pii.scan import scan
 from tests.plugins import identifiers as make
 
 SHARED = Path(__file__).parents[1].parent / "shared"

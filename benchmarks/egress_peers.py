@@ -36,8 +36,8 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 import polars as pl  # noqa: E402
 
 from sandbox.egress.forms import Budget  # noqa: E402
-from sandbox.egress.pii.presidio import analyze  # noqa: E402
 from sandbox.egress.readers import read  # noqa: E402
+from sandbox.pii.presidio import analyze  # noqa: E402
 from tests.attack.corpus import HELD_OUT, PUBLIC  # noqa: E402
 from tests.attack.corpus import benign as honest  # noqa: E402
 from tests.attack.corpus.cases import build, select  # noqa: E402

@@ -173,6 +173,7 @@ WHEELS: dict[str, tuple[str, ...]] = {
         "skops",
         "wcwidth",
     ),
+    "ciphers": ("cffi", "cryptography", "pycparser"),  # FF1: sandbox/desensitize/ff1.py
     "language": (
         "annotated-doc",
         "anyio",
@@ -241,8 +242,15 @@ IMAGES = (
     Image("python", (ROOTFS, "duckdb", "tables", "science"), TASK),
     Image(
         "check",
-        (ROOTFS, "duckdb", "tables", "science", OCR, "checker", "readers", "language"),
-        (*TASK, "sandbox.workspace", "sandbox.desensitize", "sandbox.policy", "sandbox.egress"),
+        (ROOTFS, "duckdb", "tables", "science", OCR, "checker", "readers", "language", "ciphers"),
+        (
+            *TASK,
+            "sandbox.workspace",
+            "sandbox.desensitize",
+            "sandbox.policy",
+            "sandbox.pii",
+            "sandbox.egress",
+        ),
         policies=True,
     ),
 )

@@ -6,7 +6,6 @@ for every kind of the tables. Errors are ``{"code", "message_zh", "message_en", 
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import asdict
@@ -15,28 +14,45 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, StreamingResponse
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    StreamingResponse,
+)
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from sandbox import __version__
-from sandbox.control import accounts
+from sandbox.api.bounds import Bounds, refusal
+from sandbox.console.app import create_console
+from sandbox.control import accounts, disclosed
+from sandbox.control.decisions import Scope, Use, named, use_of
 from sandbox.control.door import Sight
+from sandbox.control.dp import estimate
+from sandbox.control.identity import Identity
 from sandbox.control.kinds import KINDS
+from sandbox.control.led_back import open_answer
 from sandbox.control.report_page import request_page
 from sandbox.control.sealed import open_log
 from sandbox.control.space import Space
 from sandbox.core.actor import READS_ALL, Actor, Role
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.records import own
-from sandbox.core.resource import Resource
+from sandbox.core.resource import as_json as shown
 from sandbox.egress.report.html import CSP
 from sandbox.operation.supply import connector_only, still_active
 from sandbox.registry.lineage import trace
 from sandbox.store.archive import folder_as_tar
 
-MAX_BODY = 4 << 20
+ACTS = {  # routes that act and do not say so in their path
+    "/v1/supply/{id}/data": ("supply", "deliver"),
+    "/v1/egress-request/{id}/package": ("egress-request", "download"),
+    "/v1/egress-request/{id}/token": ("egress-request", "token"),  # a GET that hands over a key
+    "/v1/reidentification/{id}/answer": ("reidentification", "open-answer"),  # and one that names persons
+}
 MAY_DELIVER = (connector_only, own, still_active)  # asked before a byte is taken; all guards again after
 
 
@@ -44,6 +60,15 @@ class Body(BaseModel):
     """Requests with unknown fields are errors."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Refusal(BaseModel):
+    """What every refusal looks like: its code, and in both languages what to do."""
+
+    code: str
+    message_zh: str
+    message_en: str
+    details: dict[str, Any]
 
 
 class Creation(Body):
@@ -69,10 +94,18 @@ class MembershipBody(Body):
 
 
 class TokenBody(Body):
-    """Name and life of an API token."""
+    """Name, life and scope of an API token."""
 
     name: str
     days: int = Field(default=90, ge=1, le=366)
+    scope: Scope = Scope.DECIDE
+
+
+class LinkBody(Body):
+    """A subject as an identity provider names it."""
+
+    issuer: str = Field(pattern=r"^https?://\S{1,390}$")
+    sub: str = Field(min_length=1, max_length=255)
 
 
 class TakeBody(Body):
@@ -81,128 +114,115 @@ class TakeBody(Body):
     token: str
 
 
-def shown(resource: Resource) -> dict[str, Any]:
-    """A resource as JSON."""
-    body = asdict(resource)
-    for key in ("created_at", "changed_at", "due_at"):
-        body[key] = body[key].isoformat() if body[key] else None
-    return body
+class Estimate(Body):
+    """The specification of a job with a query."""
+
+    spec: dict[str, Any]
 
 
-def create_app(space: Space) -> FastAPI:
-    """The application over one opened space."""
-    app = FastAPI(title="Sandbox 授权运营空间", version=__version__, docs_url=None, redoc_url=None)
+def answers(media_type: str) -> dict[str, Any]:
+    """How a route is described whose answer is no JSON; its refusals still are."""
+    return {"response_class": Response, "responses": {200: {"content": {media_type: {}}}}}
+
+
+def use(request: Request) -> Use:
+    """What a request would use a token for: reading, acting, or deciding; anything unforeseen is deciding."""
+    route, told = request.scope["route"].path, request.path_params
+    if route not in ACTS and (request.method == "GET" or route == "/v1/dp/estimate"):
+        return Use(Scope.READ, "read", f"{named(told.get('kind', '-'))}/{named(told.get('id', '-'))}")
+    kind, event = ACTS.get(route, (told.get("kind", ""), told.get("event", "create")))
+    if kind:
+        return use_of(kind, told.get("id", ""), event)
+    return Use(Scope.DECIDE, "administer", f"account/{named(told.get('id', '-'))}")
+
+
+def create_app(space: Space, identity: Identity | None = None) -> FastAPI:
+    """The application over one opened space; ``identity`` is who lets people in, made here if not given."""
+    app = FastAPI(
+        title="Sandbox 授权运营空间",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        responses={status: {"model": Refusal, "description": "refused"} for status in ("4XX", "5XX")},
+    )
     control, gate = space.control, space.gate
+    people = identity or Identity(control, space.settings)
 
     def actor_of(
-        authorization: Annotated[str, Header()] = "", x_sandbox_acting: Annotated[str, Header()] = ""
+        request: Request,
+        authorization: Annotated[str, Header()] = "",
+        x_sandbox_acting: Annotated[str, Header()] = "",
     ) -> Actor:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise fail("NO_TOKEN")
-        return accounts.sign_in(control, token.strip(), x_sandbox_acting)
+        return accounts.sign_in(control, token.strip(), x_sandbox_acting, use(request))
 
     who = Depends(actor_of)
 
-    @app.middleware("http")
-    async def bounded(request: Request, call_next: Any) -> Response:
-        request.state.id = secrets.token_hex(8)
-        size = request.headers.get("content-length", "0")
-        streams = request.method == "PUT"
-        if not streams and (
-            not size.isdigit()
-            or int(size) > MAX_BODY
-            or "chunked" in request.headers.get("transfer-encoding", "")
-        ):
-            return rendered(fail("TOO_LARGE", max=MAX_BODY))
-        response: Response = await call_next(request)
-        response.headers["x-request-id"] = request.state.id
-        response.headers["cache-control"] = "no-store"
-        response.headers["x-content-type-options"] = "nosniff"
-        return response
-
-    def rendered(error: SandboxError) -> JSONResponse:
-        return JSONResponse(error.as_json(), error.status)
+    app.add_middleware(Bounds)
 
     @app.exception_handler(SandboxError)
     def known(request: Request, error: SandboxError) -> JSONResponse:
-        return rendered(error)
+        return refusal(error)
 
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return rendered(fail("MALFORMED", what=where, why=first["type"]))
+        return refusal(fail("MALFORMED", what=where, why=first["type"]))
 
     @app.exception_handler(HTTPException)
     def no_route(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 400:  # the body could not even be decoded or nests too deep
-            return rendered(fail("MALFORMED", what="body", why="not JSON"))
-        return rendered(fail("NO_ROUTE", status=error.status_code))
+            return refusal(fail("MALFORMED", what="body", why="not JSON"))
+        return refusal(fail("NO_ROUTE", status=error.status_code))
 
     @app.exception_handler(Exception)
     def defect(request: Request, error: Exception) -> JSONResponse:
-        return rendered(fail("INTERNAL"))
+        return refusal(fail("INTERNAL"))
+
+    # --- the pages
+
+    @app.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        """People come for the console."""
+        return RedirectResponse("/console/", 303)
+
+    app.mount("/console", create_console(space, people))
 
     # --- without an account: what the public may read
 
     @app.get("/public/catalogue")
     def catalogue() -> list[dict[str, Any]]:
         """Metadata of confirmed entries: fields with grades, never a row (R-008, R-015)."""
-        with control.store.read() as reader:
-            entries = reader.find(
-                "catalogue-entry", state=("confirmed", "included", "conditional", "excluded")
-            )
-        return [
-            {
-                "id": entry.id,
-                "title_zh": entry.spec["title_zh"],
-                "title_en": entry.spec["title_en"],
-                "provider": entry.organisation,
-                "category": entry.spec["category"],
-                "update_frequency": entry.spec["update_frequency"],
-                "authorisation": entry.state,
-                "registration_no": entry.status.get("registration", {}).get("registration_no", ""),
-                "version": entry.version,
-                "fields": [
-                    {
-                        key: field[key]
-                        for key in ("name", "title_zh", "title_en", "type", "category", "level", "flags")
-                    }
-                    for field in entry.spec["fields"]
-                ],
-            }
-            for entry in entries
-        ]
+        return disclosed.catalogue(control.store)
 
     @app.get("/public/negative-list")
     def negative_list() -> list[dict[str, Any]]:
         """The negative list."""
-        with control.store.read() as reader:
-            return [{"id": one.id, **one.spec} for one in reader.find("negative-list-entry", state="listed")]
+        return disclosed.negative_list(control.store)
 
     @app.get("/public/agreements")
     def agreements() -> list[dict[str, Any]]:
         """授权对象、内容、范围和时限 of live agreements (GD 23, CD 32)."""
-        with control.store.read() as reader:
-            found = reader.find("agreement", state=("active", "suspended"))
-        return [
-            {
-                "id": one.id,
-                "object": one.spec["operator"],
-                "content": one.spec["title"],
-                "scope": one.spec["scope"],
-                "term": [one.spec["starts"], one.spec["ends"]],
-            }
-            for one in found
-        ]
+        return disclosed.agreements(control.store)
 
-    @app.get("/public/checkpoint")
+    @app.get("/public/products")
+    def products() -> list[dict[str, Any]]:
+        """Registered products with the numbers of the resources behind them (R-178)."""
+        return disclosed.products(control.store)
+
+    @app.get("/public/use")
+    def used() -> dict[str, Any]:
+        """How much each live agreement is used, as last counted; small counts are not told exactly."""
+        counted = disclosed.use(control.store, control.policy, control.clock())
+        return {"counted_at": counted.at.isoformat(timespec="minutes"), "agreements": list(counted.rows)}
+
+    @app.get("/public/checkpoint", **answers("text/plain"))
     def checkpoint() -> PlainTextResponse:
         """The newest signed head of the audit log: keep a copy outside."""
-        with control.store.read() as reader:
-            known_ones = reader.checkpoints()
-        return PlainTextResponse(known_ones[-1][0].note if known_ones else "")
+        return PlainTextResponse(disclosed.checkpoint(control.store))
 
     @app.get("/public/health")
     def health() -> dict[str, str]:
@@ -226,12 +246,29 @@ def create_app(space: Space) -> FastAPI:
 
     @app.post("/v1/accounts/{id}/tokens", status_code=201)
     def give_token(id: str, body: TokenBody, actor: Actor = who) -> dict[str, str]:
-        return {"token": accounts.give_token(control, actor, id, body.name, body.days)}
+        return {"token": accounts.give_token(control, actor, id, body.name, body.days, scope=body.scope)}
 
     @app.post("/v1/accounts/{id}/tokens/{name}/revoke")
     def revoke_token(id: str, name: str, actor: Actor = who) -> dict[str, str]:
         accounts.revoke_token(control, actor, id, name)
         return {"account": id, "revoked": name}
+
+    @app.post("/v1/accounts/{id}/password", status_code=201)
+    def start_password(id: str, actor: Actor = who) -> dict[str, str]:
+        """A start password, shown this once, to be changed at first sign-in; the account's sessions end."""
+        return {"account": id, "password": people.start_password(actor, id)}
+
+    @app.post("/v1/accounts/{id}/links", status_code=201)
+    def link(id: str, body: LinkBody, actor: Actor = who) -> dict[str, str]:
+        """Let a subject of an identity provider sign in as the account."""
+        people.link(actor, id, body.issuer, body.sub)
+        return {"account": id, "issuer": body.issuer, "sub": body.sub}
+
+    @app.post("/v1/accounts/{id}/unlink")
+    def unlink(id: str, body: LinkBody, actor: Actor = who) -> dict[str, str]:
+        """Take such a link away; the account's sessions end."""
+        people.unlink(actor, id, body.issuer, body.sub)
+        return {"account": id, "issuer": body.issuer, "sub": body.sub}
 
     @app.post("/v1/accounts/{id}/disable")
     def disable_account(id: str, actor: Actor = who) -> dict[str, Any]:
@@ -261,7 +298,7 @@ def create_app(space: Space) -> FastAPI:
             found = reader.entries(start=start, limit=limit, object=object or None)
         return [{"seq": seq, **asdict(entry), "at": entry.at.isoformat()} for seq, entry in found]
 
-    @app.get("/v1/audit/bundle")
+    @app.get("/v1/audit/bundle", **answers("application/x-tar"))
     def bundle(actor: Actor = who) -> Response:
         """The whole log with checkpoints and keys, as a tar that verifies offline."""
         auditing(actor, "export-audit")
@@ -305,13 +342,19 @@ def create_app(space: Space) -> FastAPI:
             for kind in KINDS.values()
         ]
 
+    @app.post("/v1/dp/estimate")
+    def dp_estimate(body: Estimate, actor: Actor = who) -> dict[str, Any]:
+        """What a question under differential privacy would cost, and what is left; nothing is charged."""
+        return estimate(control, actor, body.spec)
+
     # --- the one channel in, and the one exit
 
     @app.put("/v1/supply/{id}/data")
     async def deliver(id: str, request: Request) -> dict[str, Any]:
         """The connector's bytes, into quarantine; what is not the manifest's is dropped (R-088, R-089)."""
+        headers = request.headers
         actor = await run_in_threadpool(
-            actor_of, request.headers.get("authorization", ""), request.headers.get("x-sandbox-acting", "")
+            actor_of, request, headers.get("authorization", ""), headers.get("x-sandbox-acting", "")
         )
         supply = await run_in_threadpool(control.get, actor, "supply", id)
         await run_in_threadpool(control.ask, actor, "supply", id, "deliver", MAY_DELIVER)
@@ -345,17 +388,17 @@ def create_app(space: Space) -> FastAPI:
         """The release token, for the named recipient."""
         return {"token": gate.token(actor, id)}
 
-    @app.post("/v1/egress-request/{id}/package")
+    @app.post("/v1/egress-request/{id}/package", **answers("application/zip"))
     def package(id: str, body: TakeBody, actor: Actor = who) -> StreamingResponse:
         """The released package, against its token."""
         return StreamingResponse(gate.open(actor, id, body.token), media_type="application/zip")
 
-    @app.get("/v1/egress-request/{id}/review/{path}")
+    @app.get("/v1/egress-request/{id}/review/{path}", **answers("application/octet-stream"))
     def review_room(id: str, path: str, actor: Actor = who) -> Response:
         """A canonical file as it would leave, for the reviewers of this request only."""
         return Response(gate.review(actor, id, path), media_type="application/octet-stream")
 
-    @app.get("/v1/egress-request/{id}/report")
+    @app.get("/v1/egress-request/{id}/report", **answers("text/html"))
     def report(id: str, lang: str = "zh", actor: Actor = who) -> HTMLResponse:
         """The check as a page: to the supervising side all of it, to others what ``get`` shows them."""
         page = request_page(control.get(actor, "egress-request", id), space.policy, lang)
@@ -370,10 +413,15 @@ def create_app(space: Space) -> FastAPI:
         control.note(actor, "read-output", job.ref, reason="QUARANTINED")
         raise fail("QUARANTINED")
 
-    @app.get("/v1/job/{id}/log")
+    @app.get("/v1/job/{id}/log", **answers("text/plain"))
     def log(id: str, actor: Actor = who) -> PlainTextResponse:
         """What a job printed, for the reviewer of the authorising body only; each opening is logged."""
         return PlainTextResponse(open_log(control, space.places, actor, id))
+
+    @app.get("/v1/reidentification/{id}/answer")
+    def answer(id: str, actor: Actor = who) -> Response:
+        """What tokens were led back to, for the very person who asked; each opening is logged."""
+        return Response(open_answer(control, space.places, actor, id), media_type="application/json")
 
     # --- resources
 

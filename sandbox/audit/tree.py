@@ -119,21 +119,61 @@ def _split(size: int) -> int:
     return 1 << ((size - 1).bit_length() - 1)
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int, h: Hasher) -> list[bytes]:
-    """The audit path of entry ``index`` in the tree over ``leaves`` (RFC 6962 section 2.1.1).
+Root = Callable[[int, int], bytes]  # the root over the leaves from one position up to another
+
+
+def over(leaves: Sequence[bytes], h: Hasher) -> Root:
+    """The roots of parts of a tree whose leaves are all at hand."""
+    return lambda start, stop: root_of(leaves[start:stop], h)
+
+
+class Roots:
+    """Roots of parts of a log that only grows: those of complete subtrees of ``BLOCK`` leaves and more never
+    change and are remembered, so that a proof reads no more than a few blocks. Safe for threads."""
+
+    BLOCK = 512  # leaves; a power of two
+
+    def __init__(self, h: Hasher) -> None:
+        self._hasher = h
+        self._known: dict[tuple[int, int], bytes] = {}
+
+    def over(self, leaves: Callable[[int, int], Sequence[bytes]]) -> Root:
+        """The roots of parts whose leaves ``leaves(start, stop)`` reads."""
+
+        def root(start: int, stop: int) -> bytes:
+            size = stop - start
+            known = self._known.get((start, stop))
+            if known is not None:
+                return known
+            if size <= self.BLOCK:
+                made = root_of(leaves(start, stop), self._hasher)
+            else:
+                middle = start + _split(size)
+                made = self._hasher.node(root(start, middle), root(middle, stop))
+            if size >= self.BLOCK and not size & (size - 1):
+                self._known[start, stop] = made
+            return made
+
+        return root
+
+
+def inclusion_proof(root: Root, index: int, size: int) -> list[bytes]:
+    """The audit path of entry ``index`` in the tree of ``size`` entries (RFC 6962 section 2.1.1).
 
     Raises AUDIT_PROOF when there is no such entry.
     """
-    if not 0 <= index < len(leaves):
-        raise fail("AUDIT_PROOF", old=index, new=len(leaves), size=len(leaves))
+    if not 0 <= index < size:
+        raise fail("AUDIT_PROOF", old=index, new=size, size=size)
     path: list[bytes] = []
-    part = leaves
-    while len(part) > 1:
-        k = _split(len(part))
-        inside, sibling = (part[:k], part[k:]) if index < k else (part[k:], part[:k])
-        index -= 0 if index < k else k
-        path.append(root_of(sibling, h))
-        part = inside
+    start, stop = 0, size
+    while stop - start > 1:
+        middle = start + _split(stop - start)
+        if index < middle:
+            path.append(root(middle, stop))
+            stop = middle
+        else:
+            path.append(root(start, middle))
+            start = middle
     path.reverse()
     return path
 
@@ -160,25 +200,25 @@ def verify_inclusion(
     return last == 0 and node == root
 
 
-def consistency_proof(leaves: Sequence[bytes], old: int, h: Hasher) -> list[bytes]:
-    """The proof that the first ``old`` entries of ``leaves`` are the tree of that size (RFC 6962 2.1.2).
+def consistency_proof(root: Root, old: int, size: int) -> list[bytes]:
+    """The proof that the first ``old`` of ``size`` entries are the tree of that size (RFC 6962 2.1.2).
 
-    Raises AUDIT_PROOF unless 0 < old <= len(leaves).
+    Raises AUDIT_PROOF unless 0 < old <= size.
     """
-    if not 0 < old <= len(leaves):
-        raise fail("AUDIT_PROOF", old=old, new=len(leaves), size=len(leaves))
+    if not 0 < old <= size:
+        raise fail("AUDIT_PROOF", old=old, new=size, size=size)
     path: list[bytes] = []
-    part, whole = leaves, True  # whole: the old tree is all of the part, and its root is known
-    while old < len(part):
-        k = _split(len(part))
-        if old <= k:
-            path.append(root_of(part[k:], h))
-            part = part[:k]
+    start, stop, whole = 0, size, True  # whole: the old tree is all of the part, and its root is known
+    while old < stop:
+        middle = start + _split(stop - start)
+        if old <= middle:
+            path.append(root(middle, stop))
+            stop = middle
         else:
-            path.append(root_of(part[:k], h))
-            part, old, whole = part[k:], old - k, False
+            path.append(root(start, middle))
+            start, whole = middle, False
     if not whole:
-        path.append(root_of(part, h))
+        path.append(root(start, stop))
     path.reverse()
     return path
 

@@ -24,7 +24,15 @@ CHINA = ZoneInfo("Asia/Shanghai")
 
 # The profile's thresholds that an agreement may tighten (R-047: its clauses bind the checker), and
 # which direction is the stricter one.
-TIGHTENED = {"egress.min_cell": max, "egress.k_min": max, "egress.l_min": max, "egress.dominance_k": min}
+TIGHTENED = {
+    "egress.min_cell": max,
+    "egress.k_min": max,
+    "egress.l_min": max,
+    "egress.dominance_k": min,
+    "dp.epsilon_total": min,
+    "dp.epsilon_scenario": min,
+    "dp.epsilon_entities": min,
+}
 
 
 class AgreementSpec(Model):

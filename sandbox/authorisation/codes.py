@@ -22,6 +22,18 @@ define(
         "协议条款 {key} 比规则宽松；只可更严（现为 {value}）。",
         "Agreement rule {key} is weaker than the profile's; it may only be stricter (now {value}).",
     ),
+    SQL_LONG=(
+        "SQL 超过 {max} KiB，请只贴查询本身。",
+        "The SQL is longer than {max} KiB; paste the query alone.",
+    ),
+    SQL_UNREAD=(
+        "SQL 第 {line} 行读不懂（“{near}”附近），请改正后再推导。",
+        "Line {line} of the SQL cannot be read (near “{near}”); correct it and derive again.",
+    ),
+    SQL_DEEP=(
+        "SQL 嵌套太深或太复杂，请拆成几句，先建临时表。",
+        "The SQL is nested too deeply or too complicated; split it, making temporary tables first.",
+    ),
     COLUMN_UNKNOWN=(
         "资源 {entry} 没有列“{column}”，请按目录填写。",
         "Resource {entry} has no column “{column}”; write it as in the catalogue.",
@@ -62,6 +74,14 @@ define(
         "请减少无法重算的内容，或另行申请场景。",
         "This release could carry up to {bits} bits; scenario {scenario} has spent {spent} of {budget}. "
         "Put out less that cannot be recomputed, or apply for another scenario.",
+    ),
+    BUDGET=(
+        "隐私预算（{scope}）不足：本次需 {asked_nano_rho} nano-ρ（ε {asked_epsilon}）、"
+        "δ {asked_delta_e15}e-15，只剩 {left_nano_rho} nano-ρ（ε {left_epsilon}，δ {delta}）、"
+        "δ {left_delta_e15}e-15；请减少查询的 ρ，或使用已有的答案。",
+        "The privacy budget ({scope}) does not hold: asked {asked_nano_rho} nano-ρ (ε {asked_epsilon}) and δ "
+        "{asked_delta_e15}e-15, left {left_nano_rho} nano-ρ (ε {left_epsilon} at δ {delta}) and δ "
+        "{left_delta_e15}e-15; ask with less ρ, or use an answer that is there.",
     ),
     SOD_MANAGE_OPERATE=(
         "管理方与运营方必须分离：{a} 与 {b} 不得兼任或关联。",

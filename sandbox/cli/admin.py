@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ from rich.table import Table
 from sandbox.cli.client import Client
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from sandbox.executor.contract import Guarantees
     from sandbox.executor.survey import Need
 
@@ -35,19 +38,30 @@ def init() -> None:
 def serve(
     host: Annotated[str, typer.Option()] = "127.0.0.1",
     port: Annotated[int, typer.Option()] = 8070,
+    processes: Annotated[
+        int, typer.Option(min=0, max=64, help="0: 按核数，至多 2 / by cores, at most 2")
+    ] = 0,
 ) -> None:
-    """启动接口服务 / run the API."""
-    import uvicorn
-
+    """启动接口与控制台 / run the API and the console."""
+    from sandbox.api import serve as server
     from sandbox.api.app import create_app
+    from sandbox.control.previewing import at_once
     from sandbox.control.space import Settings, Space
     from sandbox.engine.durable import DurableEngine
 
     settings = Settings.from_env()
-    space = Space(settings, engine=DurableEngine(settings.work_database, settings.node))
+    space = Space(settings)
     space.places.vault.hold()
     space.announce()
-    uvicorn.run(create_app(space), host=host, port=port, log_level="warning", access_log=False)
+    space.store.close()  # no connection may be shared by two processes
+
+    def make() -> FastAPI:
+        durable = DurableEngine(settings.work_database, settings.node)
+        return create_app(Space(settings, engine=durable, executor=at_once))
+
+    with server.listen(host, port) as listening:
+        status = server.serve(listening, make, server.processes(processes))
+    sys.exit(status)
 
 
 @app.command()
@@ -149,11 +163,35 @@ def join(id: str, organisation: str, role: str) -> None:
 
 
 @account.command()
-def token(id: str, name: str = "cli", days: int = 90) -> None:
+def token(
+    id: str,
+    name: str = "cli",
+    days: int = 90,
+    scope: Annotated[str, typer.Option(help="read | act | decide")] = "decide",
+) -> None:
     """签发访问令牌，仅显示一次 / a token, shown this once."""
-    typer.echo(
-        Client().call("POST", f"/v1/accounts/{id}/tokens", json={"name": name, "days": days}).json()["token"]
-    )
+    body = {"name": name, "days": days, "scope": scope}
+    typer.echo(Client().call("POST", f"/v1/accounts/{id}/tokens", json=body).json()["token"])
+
+
+@account.command()
+def password(id: str) -> None:
+    """给出初始密码，仅显示一次，首次登录须修改 / a start password, shown this once, to be changed."""
+    typer.echo(Client().call("POST", f"/v1/accounts/{id}/password").json()["password"])
+
+
+@account.command()
+def link(id: str, issuer: str, sub: str) -> None:
+    """绑定统一身份认证的用户 / let a subject of the identity provider sign in as this account."""
+    Client().call("POST", f"/v1/accounts/{id}/links", json={"issuer": issuer, "sub": sub})
+    typer.echo(f"{id} {issuer} {sub}")
+
+
+@account.command()
+def unlink(id: str, issuer: str, sub: str) -> None:
+    """解除绑定，会话随即结束 / take such a link away; its sessions end."""
+    Client().call("POST", f"/v1/accounts/{id}/unlink", json={"issuer": issuer, "sub": sub})
+    typer.echo(f"{id} {issuer} {sub}")
 
 
 @account.command()

@@ -13,6 +13,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from sandbox.audit import FileSigner, verify_bundle
+from sandbox.audit.bundle import Verification
+from sandbox.audit.proof import MAX_BYTES, ProofVerification, verify_proof
 from sandbox.cli.language import language
 from sandbox.core.errors import SandboxError, fail
 
@@ -59,10 +61,22 @@ def _text(path: Path | None, code: str) -> str | None:
         raise fail(code, why=f"the file cannot be read ({type(error).__name__})") from None
 
 
+def _verified(path: Path, held: str | None, trusted: str | None) -> Verification | ProofVerification:
+    """The result for a bundle, or for the proof of one entry (a file that ends in .json)."""
+    if path.is_file() and path.suffix == ".json":
+        with path.open("rb") as file:
+            return verify_proof(file.read(MAX_BYTES + 1), held, trusted)
+    return verify_bundle(path, held, trusted)
+
+
 @app.command()
 def verify(
     bundle: Annotated[
-        Path, typer.Argument(help="审计包：文件夹或 tar / bundle: folder or tar file", exists=True)
+        Path,
+        typer.Argument(
+            help="审计包（文件夹或 tar）或证明（.json） / bundle (folder, tar) or proof (.json)",
+            exists=True,
+        ),
     ],
     checkpoint: Annotated[
         Path | None,
@@ -74,14 +88,14 @@ def verify(
     output: _Format = Format.TEXT,
     lang: _Lang = None,
 ) -> None:
-    """离线校验审计包 / verify a bundle offline: changes, deletions, reordering, truncation."""
+    """离线校验审计包或一条的证明 / verify a bundle, or the proof of one entry, offline."""
     speaks = language(lang)
     try:
         held, trusted = _text(checkpoint, "AUDIT_CHECKPOINT"), _text(key, "AUDIT_KEY")
     except SandboxError as error:
         _stop(error, speaks, 2)
     try:
-        result = verify_bundle(bundle, held, trusted)
+        result = _verified(bundle, held, trusted)
     except SandboxError as error:
         if output is Format.JSON:
             typer.echo(json.dumps({"ok": False} | error.as_json(), ensure_ascii=False))

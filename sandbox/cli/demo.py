@@ -23,8 +23,17 @@ def demo(
     rows: Annotated[int, typer.Option(help="登记簿行数 / rows of the register")] = 200_000,
     folder: Annotated[Path, typer.Option(help="工作目录 / work folder")] = Path("var/demo"),
     lang: Annotated[str | None, typer.Option("--lang", help="zh | en")] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="结束后留下控制台 / leave the console running at the end")
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="只停掉留下的控制台 / only stop the console that was left")
+    ] = False,
 ) -> None:
     """演示全流程 / play the whole path, from supply to the end of the agreement."""
+    if stop:
+        return stopped(folder.resolve(), language(lang) == "zh")
+    from sandbox.demo import kept
     from sandbox.demo.data import HERE, own, residents, survey
     from sandbox.demo.space import DemoSpace
     from sandbox.demo.story import Story
@@ -36,7 +45,7 @@ def demo(
     bar = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console
     )
-    space = None
+    space, left = None, None
     try:
         with bar:
             preparing = "准备数据与空间" if chinese else "Preparing data and space"
@@ -54,17 +63,45 @@ def demo(
                 act()
                 times.append((label, time.monotonic() - before))
                 bar.advance(task)
+        if keep:
+            left = kept.keep(space)
     finally:
-        if space is not None:
+        if space is not None and left is None:
             space.stop()
     page = io.StringIO()
     for out in (console, Console(file=page, width=110)):
         last_page(out, story.ledger, times, chinese)
-    kept = folder.resolve() / "summary.txt"
-    kept.write_text(page.getvalue(), encoding="utf-8")
+    (folder.resolve() / "summary.txt").write_text(page.getvalue(), encoding="utf-8")
     console.print(
-        f"{'成果包' if chinese else 'packages'}: {folder}/released · {kept.name}: {folder}/summary.txt"
+        f"{'成果包' if chinese else 'packages'}: {folder}/released · summary.txt: {folder}/summary.txt"
     )
+    if left is not None:
+        table = Table(
+            *(
+                ("账户", "初始口令（首次登录须修改）")
+                if chinese
+                else ("account", "start password, to be changed")
+            ),
+            title=f"{'控制台' if chinese else 'console'}: {left.url}",
+            title_justify="left",
+        )
+        for row in left.people:
+            table.add_row(*row)
+        console.print(table)
+        console.print(f"{'停掉它' if chinese else 'to stop it'}: make demo KEEP=0")
+
+
+def stopped(folder: Path, chinese: bool) -> None:
+    """End the console that an earlier demonstration left running, and lock its vault."""
+    from sandbox.demo import kept
+    from sandbox.demo.space import lock
+
+    there = kept.end(folder)
+    lock(folder)
+    words = (
+        ("控制台已停止", "the console was stopped") if there else ("没有在运行的控制台", "no console runs")
+    )
+    typer.echo(words[0 if chinese else 1])
 
 
 def last_page(console: Console, ledger: object, times: list[tuple[str, float]], chinese: bool) -> None:

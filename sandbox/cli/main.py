@@ -15,7 +15,7 @@ from sandbox.core.errors import Invalid, SandboxError
 MODULES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "resources": (
         {},
-        ("apply", "get", "describe", "do", "wait", "supply", "take", "log", "lineage", "catalogue"),
+        ("apply", "get", "describe", "do", "wait", "supply", "take", "log", "answer", "lineage", "catalogue"),
     ),
     "admin": ({"account": "account"}, ("init", "serve", "worker", "doctor")),
     "demo": ({}, ("demo",)),
@@ -23,6 +23,11 @@ MODULES: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
     "audit": ({"audit": "app"}, ()),
     "egress": ({"egress": "app"}, ()),
     "images": ({"images": "app"}, ()),
+    "profile": ({}, ("profile",)),
+    "job_try": ({"job": "app"}, ()),
+    "recipe": ({"recipe": "app"}, ()),
+    "anonymise": ({}, ("anonymise",)),
+    "dp": ({"dp": "app"}, ()),
     "keys": ({"keys": "app"}, ()),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -50,12 +51,23 @@ def read_yaml(path: Path) -> list[dict[str, Any]]:
 
 
 def with_code(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A job's ``files: [names]`` become ``code: {name: text}``, read beside the manifest."""
+    """A job's ``files: [names]`` become ``code: {name: text}``, read beside the manifest.
+
+    Names as the server takes them, and no links: what is sent is what lies there. Raises MALFORMED,
+    FILE_UNREADABLE."""
+    from sandbox.operation.outcome import CODE_FILE
+
     names = spec.pop("files", None)
     if names is None:
         return spec
     code: dict[str, str] = {}
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise fail("MALFORMED", what="files", why="[names]")
     for name in names:
+        if not re.fullmatch(CODE_FILE, name):
+            raise fail("MALFORMED", what="files", why=name)
+        if (folder / name).is_symlink():
+            raise fail("FILE_UNREADABLE", path=name, why="symlink")
         try:
             code[name] = (folder / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -165,6 +177,12 @@ def take(
 def log(job: Annotated[str, typer.Argument(help="作业编号 / job id")]) -> None:
     """打开作业的封存日志（授权单位的审核员）/ open a job's sealed log (reviewer of the authorising body)."""
     typer.echo(Client().call("GET", f"/v1/job/{job}/log").text, nl=False)
+
+
+@app.command()
+def answer(id: Annotated[str, typer.Argument(help="还原申请编号 / id of the re-identification")]) -> None:
+    """打开还原申请的答复（只有申请人本人）/ open what tokens were led back to (the person who asked)."""
+    typer.echo(Client().call("GET", f"/v1/reidentification/{id}/answer").text)
 
 
 @app.command()

@@ -9,8 +9,13 @@ from sandbox.control.door import Sight
 from sandbox.control.means import Means
 from sandbox.core.resource import Resource
 from sandbox.executor.contract import Input, Task, TaskKind
+from sandbox.operation.dp_release import NAME as RELEASE
 from sandbox.operation.job import LOG, JobSpec
+from sandbox.review.dp import covers, question_of
 from sandbox.review.ledger import counted
+
+# transforms whose results lead back for who holds a key or the token vault: none of them leaves (R-131)
+REVERSIBLE = frozenset({"fpe", "token"})
 
 
 def check_task(means: Means, request: Resource, job: Resource) -> Task:
@@ -62,6 +67,7 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
             "policy_id": means.control.policy.id,
             "script": _script(means, job, spec),
             "scope": _scope(means, request, job, spec),
+            "dp": _dp(means, request, job),
             "ledger": {
                 "key": means.places.ledger_key(),
                 "about": {"scenario": job.labels["scenario"], "recipient": request.spec["recipient"]},
@@ -71,7 +77,26 @@ def check_task(means: Means, request: Resource, job: Resource) -> Task:
         limits=means.limits(),
         labels={"sandbox.ref": request.ref, "sandbox.agreement": agreement.id},
         level=means.level_behind(job),
+        secrets=("ledger",),
     )
+
+
+def _dp(means: Means, request: Resource, job: Resource) -> list[dict[str, Any]]:
+    """The answer whose charge covers the job's one file; none for other jobs, or where it does not."""
+    asked = question_of(job)
+    release = means.read(RELEASE, asked["release"]) if asked else None
+    if release is None or not covers(release, job, request.spec["recipient"]):
+        return []
+    seal, spec = release.status["seal"], release.spec
+    return [
+        {
+            "path": job.status["outputs"][0]["path"],
+            "release": release.id,
+            "sha256": seal["sha256"],
+            "nano_rho": spec["nano_rho"],
+            "noise": spec["noise"],
+        }
+    ]
 
 
 def _scope(means: Means, request: Resource, job: Resource, spec: JobSpec) -> dict[str, Any]:
@@ -133,6 +158,11 @@ def _product_roles(means: Means, product: Resource) -> dict[str, Any]:
         "identifiers": [],
         "levels": {},
         "sensitive_group": _sensitive_group(entry),
+        "reversible": [
+            column["name"]
+            for column in product.spec["columns"]
+            if REVERSIBLE & set(column.get("transforms", ()))
+        ],
     }
 
 

@@ -12,25 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from sandbox.control.kinds import KINDS
-from sandbox.core.actor import Role
+from sandbox.core.actor import ROLES, Role
 from sandbox.core.lifecycle import Guard, Kind, State, Transition
 
 TARGET = Path(__file__).parents[2] / "docs" / "lifecycles.md"
-
-ROLES: dict[Role, str] = {
-    Role.DATA_AUTHORITY: "数据主管部门",
-    Role.IMPLEMENTING_BODY: "实施机构",
-    Role.REVIEWER: "安全审核员",
-    Role.SECTOR_AUTHORITY: "行业主管部门",
-    Role.PROVIDER: "数据提供单位",
-    Role.CONNECTOR: "平台连接器",
-    Role.OPERATOR: "运营机构",
-    Role.DEVELOPER: "开发利用机构",
-    Role.EXPERT: "专家",
-    Role.AUDITOR: "审计",
-    Role.SPACE_ADMIN: "运行管理员",
-    Role.SYSTEM: "系统",
-}
 
 HEAD = """<!-- 由 python -m sandbox.control.diagrams 生成，请勿手改 / generated, do not edit -->
 # 生命周期 / Lifecycles

@@ -40,11 +40,22 @@ def shown(actor: Actor, resource: Resource) -> Resource:
     return seen if actor.role in READS_ALL | {Role.SYSTEM} else coarse_times(seen)
 
 
-class Sight(World):
-    """The world as one transaction sees it."""
+def _look(resource: Resource) -> Resource:
+    """What there is to see of a version besides that it is one."""
+    return replace(resource, version=0, changed_at=None)
 
-    def __init__(self, reader: Reader) -> None:
+
+class Sight(World):
+    """The world as one transaction sees it.
+
+    ``settled``: nothing is written in it, so what was read once needs no reading again (a list asks for the
+    same few agreements and scenarios row after row).
+    """
+
+    def __init__(self, reader: Reader, *, settled: bool = False) -> None:
         self._reader = reader
+        self._settled = settled
+        self._known: dict[tuple[str, str], Resource | None] = {}
 
     @functools.cached_property
     def _accounts(self) -> list[Account]:
@@ -52,7 +63,11 @@ class Sight(World):
         return self._reader.accounts()
 
     def get(self, kind: str, id: str) -> Resource | None:
-        return self._reader.get(kind, id)
+        if not self._settled:
+            return self._reader.get(kind, id)
+        if (kind, id) not in self._known:
+            self._known[kind, id] = self._reader.get(kind, id)
+        return self._known[kind, id]
 
     def find(
         self,
@@ -139,7 +154,7 @@ class Control:
     def get(self, actor: Actor, kind: str, id: str) -> Resource:
         """One resource as ``actor`` may see it; NOT_FOUND also if it may not be known of."""
         kind_of(kind)
-        self._data_right(actor, kind, f"{kind}/-")
+        self.may_look(actor, kind)
         with self.store.read() as reader:
             found = reader.get(kind, id)
             if found is None or not self.sees(actor, found, Sight(reader)):
@@ -156,19 +171,26 @@ class Control:
     ) -> list[Resource]:
         """Those that ``actor`` may see, oldest first."""
         kind_of(kind)
-        self._data_right(actor, kind, f"{kind}/-")
+        self.may_look(actor, kind)
         with self.store.read() as reader:
-            sight = Sight(reader)
+            sight = Sight(reader, settled=True)
             found = reader.find(kind, state=state, labels=labels)
             return [shown(actor, one) for one in found if self.sees(actor, one, sight)]
 
     def history(self, actor: Actor, kind: str, id: str) -> list[Resource]:
-        """Every version that ``actor`` may see, oldest first; NOT_FOUND as ``get``."""
+        """Every version that ``actor`` may see, oldest first; NOT_FOUND as ``get``.
+
+        Outside the supervising side a version that looks like the one before is left out: that somebody said
+        something at a certain minute is not theirs to know either.
+        """
         self.get(actor, kind, id)
         with self.store.read() as reader:
-            sight = Sight(reader)
+            sight = Sight(reader, settled=True)
             versions = [one for one in reader.history(kind, id) if self.sees(actor, one, sight)]
-        return [shown(actor, one) for one in versions]
+        seen = [shown(actor, one) for one in versions]
+        if actor.role in READS_ALL | {Role.SYSTEM}:
+            return seen
+        return [one for n, one in enumerate(seen) if n == 0 or _look(one) != _look(seen[n - 1])]
 
     def possible(self, actor: Actor, resource: Resource) -> list[str]:
         """The events that the table offers ``actor``'s role in this state (guards not asked)."""
@@ -183,10 +205,10 @@ class Control:
             return False
         return kind_of(resource.kind).visible(actor, resource, world)
 
-    def _data_right(self, actor: Actor, kind: str, object: str) -> None:
+    def may_look(self, actor: Actor, kind: str) -> None:
         """Administering the runtime gives no sight of what it works on (R-072). Raises NO_DATA_RIGHT."""
         if actor.role == Role.SPACE_ADMIN and kind not in ADMINISTERED:
-            self.note(actor, "read", object, reason="NO_DATA_RIGHT")
+            self.note(actor, "read", f"{kind}/-", reason="NO_DATA_RIGHT")
             raise fail("NO_DATA_RIGHT")
 
     def ask(self, actor: Actor, kind: str, id: str, event: str, guards: Sequence[Guard]) -> None:
@@ -314,7 +336,7 @@ class Control:
             before=present.state,
             after=after.state,
             request=request,
-            details=self._evidence(payload, after),
+            details=self._evidence(payload, present, after),
         )
         stored = writer.put(after, entry, expected=present.version)
         written.append(stored)
@@ -433,11 +455,12 @@ class Control:
         return {"cause": "lapse"} if row is not None and "cause" in row.payload.model_fields else {}
 
     @staticmethod
-    def _evidence(payload: BaseModel, after: Resource) -> dict[str, Any]:
-        """What the audit entry keeps of the payload: its shape and hash, not its text."""
+    def _evidence(payload: BaseModel, before: Resource, after: Resource) -> dict[str, Any]:
+        """What the audit entry keeps of the payload: its shape and hash, not its text. The hash is of the
+        payload and of the ``salt`` that was recorded with it, if there is one."""
         body = payload.model_dump(mode="json")
         return {
-            "payload_sha256": _digest(body),
+            "payload_sha256": _digest(body | _salt(before, after)),
             "fields": sorted(body),
             "version": after.version,
         }
@@ -469,6 +492,16 @@ class Control:
             request=request,
             details=dict(details or {}),
         )
+
+
+def _salt(before: Resource, after: Resource) -> dict[str, str]:
+    """The salt of the act that was appended to one of the status's lists."""
+    for key, kept in after.status.items():
+        if isinstance(kept, list) and kept and len(kept) > len(before.status.get(key, ())):
+            last = kept[-1]
+            if isinstance(last, dict) and "salt" in last:
+                return {"salt": last["salt"]}
+    return {}
 
 
 def _digest(body: Any) -> str:

@@ -1,11 +1,11 @@
 """All kinds of resources there are. Adding a kind is its file and one line here."""
 
-from sandbox.authorisation import agreement, organisation, scenario
+from sandbox.authorisation import agreement, dp_budget, organisation, scenario
 from sandbox.catalog import entry, negative
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Kind
 from sandbox.incident import rectification
-from sandbox.operation import job, supply
+from sandbox.operation import dp_release, job, reidentification, supply
 from sandbox.registry import product
 from sandbox.review import egress_request
 
@@ -18,9 +18,12 @@ KINDS: dict[str, Kind] = {
         agreement,
         scenario,
         supply,
+        dp_budget,
+        dp_release,
         job,
         egress_request,
         product,
+        reidentification,
         rectification,
     )
 }

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 from sandbox.control.places import Places
 from sandbox.core.resource import Resource
+from sandbox.operation.dp_release import NAME as DP_RELEASE
 from sandbox.operation.outcome import kept
+from sandbox.operation.reidentification import NAME as REIDENTIFICATION
+from sandbox.operation.tokens import left_by
 from sandbox.review.ledger import stays
 from sandbox.store import Store
 
@@ -53,12 +56,29 @@ def _canonical(request: Resource) -> Iterable[str]:
     return [file["sha256"] for file in request.status.get("check", {}).get("canonical", [])]
 
 
+def _sealed(release: Resource) -> Iterable[str]:
+    """An answer that was paid for stays as long as the workspace: who asks the same again is given it."""
+    return [release.status["seal"]["sha256"]] if release.state == "sealed" else []
+
+
+def _vault(job: Resource) -> Iterable[str]:
+    """Every state of the token vault stays: a product's tokens are led back by the one that its job left."""
+    return [left_by(job)] if left_by(job) else []
+
+
+def _answer(asked: Resource) -> Iterable[str]:
+    return [asked.status["answer"]["sha256"]] if asked.state in ("answered", "closing") else []
+
+
 KEEPERS = (
     Keeper("quarantine", "supply", _delivered),
     Keeper("raw", "supply", _snapshot, ("supply", ("quarantined",))),
     Keeper("staging", "job", lambda job: kept(job, "staging"), ("job", ("succeeded",))),
     Keeper("log", "job", lambda job: kept(job, "log"), ("job", ("running",))),
+    Keeper("sealed", DP_RELEASE, _sealed, ("job", ("succeeded",))),
     Keeper("primary", "product", _product, ("job", ("succeeded",))),
+    Keeper("tokens", "job", _vault, ("job", ("succeeded",))),
+    Keeper("answers", REIDENTIFICATION, _answer, (REIDENTIFICATION, ("approved",))),
     Keeper("review", "egress-request", _canonical, ("egress-request", ("auto_check",))),
     Keeper("cells", "egress-request", _cells, ("egress-request", ("auto_check",)), everywhere=True),
 )

@@ -24,7 +24,8 @@ TRANSITION_RACE = frozenset({"STATE", "STALE", "NOT_FOUND"})
 # how a task's id ends -> the kind of resource that it is for; before that stands the resource's id
 MOST = 4  # the highest level of a field
 TASK_ID = re.compile(
-    r"(?P<id>.+)-(?:a\d+-(?P<job>run)|v[0-9a-f]{32}(?P<scenario>)|(?P<supply>ingest)|(?P<request>check))"
+    r"(?P<id>.+)-(?:a\d+-(?P<job>run)|v[0-9a-f]{32}(?P<scenario>)|(?P<supply>ingest|profile)|(?P<request>check)"
+    r"|(?P<asked>answer))"
 )
 
 
@@ -38,6 +39,7 @@ def owner_of(task: str) -> str:
         ("scenario", "scenario"),
         ("supply", "supply"),
         ("request", "egress-request"),
+        ("asked", "reidentification"),
     )
     kind = next(kind for group, kind in kinds if found[group] is not None)
     return f"{kind}/{found['id']}"

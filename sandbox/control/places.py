@@ -5,9 +5,12 @@
     <vault>/agreements/<agreement>/<scenario>/quarantine   supplies as delivered
                                               raw          snapshots
                                               primary      primary products
+                                              tokens       token vaults, encrypted once more
                                               staging      outputs of jobs
                                               log          what jobs printed, sealed
+                                              sealed       answers under differential privacy
                                               review       canonical files, as they would leave
+                                              answers      tokens led back, for the one who asked
                                               keys         pseudonym keys
                                               assembled    folders made of links, as inputs of a task
     <vault>/agreements/Ledger/releases/cells               the release ledger: entity sets of released cells
@@ -91,6 +94,8 @@ class Places:
         folder = self.vault.open(f"{agreement}/{scenario}") / "keys"
         folder.mkdir(exist_ok=True, mode=0o700)
         path = folder / hashlib.sha256(name.encode()).hexdigest()[:32]  # the name is the recipe's to choose
+        if path.exists():  # whole, as it is linked only once it is
+            return path.read_text()
         part = folder / f"{PART}{secrets.token_hex(8)}"
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_hex(32))

@@ -90,6 +90,12 @@ class Reconciler:
         ]
         return [node for node in dead if self.engine.requeue(node)]
 
+    def sweep_sessions(self) -> None:
+        """Remove sessions that have run out and attempts that no longer count."""
+        from sandbox.control.identity.sessions import sweep  # argon2 and httpx: not before a worker starts
+
+        sweep(self.work.control)
+
     def run(self, stop: threading.Event) -> None:
         """All of it, each at its own pace, until ``stop``. A failed round is logged and tried again."""
         rounds = (
@@ -100,6 +106,7 @@ class Reconciler:
             (CLOCK_SECONDS, self.work.control.tick),
             (CLOCK_SECONDS, self.work.gate.sweep),
             (CLOCK_SECONDS, self.work.leftovers.sweep),
+            (PRUNE_SECONDS, self.sweep_sessions),
             (PRUNE_SECONDS, lambda: self.engine.prune(PRUNE_SECONDS)),
         )
         last = dict.fromkeys(range(len(rounds)), 0.0)

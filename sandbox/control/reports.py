@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, ValidationError
 from pydantic import Field as Bound
-from pydantic import ValidationError
 
 from sandbox.core.lifecycle import Model
 from sandbox.executor.contract import End, Outcome
 from sandbox.operation.job import JobSpec, Kept
+from sandbox.operation.outcome import DP_CODES
 from sandbox.operation.supply import Snapshot
+from sandbox.policy.parameters import PARAMETERS
 from sandbox.registry.anonymity import Anonymity, not_measured
 from sandbox.review.request_spec import CheckResult
 from sandbox.task.classes import clean_error
 
 VERDICT_BYTES = 16 << 20
 MOST_FINDINGS = 10_000
+MOST_RULES = 1_000
 CLAUSES = ("products_and_review", "security_and_emergency")  # of the agreement: they bind the checker (R-047)
 TIMINGS = ("user_start", "user_seconds")
 # refusals of the job runner that name no value: passed on as the error of the developer's own job
@@ -47,12 +50,56 @@ class ToldFinding(Model):
     hint: str
 
 
+Place = Annotated[int, Bound(ge=1, lt=1 << 31)]
+
+
+def _stated(key: str) -> str:
+    if key not in PARAMETERS:
+        raise ValueError("no parameter of a policy")
+    return key
+
+
+class ToldRule(Model):
+    """What came of a rule. Pages look rules up by name: a name that is no text would end them."""
+
+    rule: str = Bound(pattern=r"^[A-Z][A-Z0-9_]{1,60}$")
+    point: str = Bound(pattern=r"^[0-9]{2}\.[0-9]$")
+    version: str = Bound(max_length=40)
+    result: Literal["no_objection", "flag", "hold", "fail", "not_applicable"]
+    thresholds: tuple[Annotated[str, AfterValidator(_stated)], ...] = Bound(default=(), max_length=64)
+
+
+class ToldTable(Model):
+    """What the canonical form made of a table; without counts it was too large to compare."""
+
+    part: str = Bound(max_length=1000)
+    rows: int = Bound(ge=0, lt=1 << 53)
+    columns: int = Bound(ge=0, lt=1 << 53)
+    recomputed: bool
+    columns_moved: bool
+    rows_moved: bool
+    changed: int | None = Bound(default=None, ge=0, lt=1 << 53)
+    rewritten: int | None = Bound(default=None, ge=0, lt=1 << 53)
+    emptied: int | None = Bound(default=None, ge=0, lt=1 << 53)
+    places: tuple[tuple[Place, Place], ...] = Bound(default=(), max_length=400)
+
+
+class ToldChanges(Model):
+    """What the canonical form changed of the file that was submitted."""
+
+    source_sha256: str = Bound(pattern=r"^[0-9a-f]{64}$")
+    source_bytes: int = Bound(ge=0, lt=1 << 50)
+    hidden: int = Bound(ge=0, lt=1 << 53)
+    tables: tuple[ToldTable, ...] = Bound(max_length=64)
+
+
 class ToldCanonical(Model):
     """A file as it would leave."""
 
     path: str
     sha256: str = Bound(pattern=r"^[0-9a-f]{64}$")
     bytes: int = Bound(ge=0, lt=1 << 50)
+    changes: ToldChanges | None = None
 
 
 def proof(outcome: Outcome) -> dict[str, Any]:
@@ -96,6 +143,16 @@ def ran(outcome: Outcome, error: dict[str, Any] | None) -> dict[str, Any]:
     return {"end": end, "error": error, "seconds": outcome.seconds, "timing": timing, **proof(outcome)}
 
 
+def again(proof: dict[str, Any]) -> dict[str, Any]:
+    """The isolation under which an answer was made that is given a second time."""
+    return {key: proof[key] for key in ("config_sha256", "isolation")}
+
+
+def ran_again(outcome: dict[str, Any]) -> dict[str, Any]:
+    """The end of the job that made it, for one that is given its answer: no time was spent."""
+    return {"end": "succeeded", "error": None, "seconds": 0.0, "timing": {}, **again(outcome)}
+
+
 def _within(value: Any, most: float) -> bool:
     return type(value) in (int, float) and 0 <= value <= most  # false for NaN and infinities
 
@@ -108,7 +165,8 @@ def job_error(spec: JobSpec, outcome: Outcome) -> dict[str, Any]:
     if code == "USER_ERROR":
         lines = spec.code.get(spec.entry, "").count("\n") + 1
         return clean_error(outcome.report.get("error"), spec.entry, lines)
-    known = code if isinstance(code, str) and (code in JOB_CODES or spec.primary) else "Exception"
+    words = DP_CODES if spec.language == "dp" else JOB_CODES
+    known = code if isinstance(code, str) and (spec.primary or code in words) else "Exception"
     return {"class": known, "line": None, "file": spec.entry}
 
 
@@ -145,8 +203,11 @@ def anonymity(told: Any, threshold: int) -> Anonymity:
     return verdict if verdict.threshold == threshold else not_measured(threshold)
 
 
-def kept(outcome: Outcome, sha256: str, product: str, title: str, threshold: int) -> dict[str, Any] | None:
-    """The primary product that a recipe reports, stored as ``sha256``, with its anonymity verdict."""
+def kept(
+    outcome: Outcome, sha256: str, product: str, title: str, threshold: int, tokens: str
+) -> dict[str, Any] | None:
+    """The primary product that a recipe reports, stored as ``sha256``, with its anonymity verdict;
+    ``tokens`` is the hash of the token vault that it left."""
     report = outcome.report
     try:
         told = Kept(
@@ -159,7 +220,9 @@ def kept(outcome: Outcome, sha256: str, product: str, title: str, threshold: int
             ),
             steps=report["steps"],
             identifiers=report["identifiers"],
+            metrics=report.get("metrics"),
             anonymity=anonymity(report.get("anonymity"), threshold),
+            tokens=tokens,
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -199,11 +262,12 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
             return no_verdict("VERDICT_UNREADABLE", outcome)
         told = json.loads(report.read_bytes(), parse_constant=_no_constant)
         findings = [ToldFinding.model_validate(found).model_dump() for found in told["findings"]]
-        canonical = [ToldCanonical.model_validate(file).model_dump() for file in told.get("canonical", [])]
+        rules = [ToldRule.model_validate(rule).model_dump(mode="json") for rule in told["rules"]]
+        canonical = [_written(file) for file in told.get("canonical", [])]
         result = CheckResult(
             verdict=told["verdict"],
             findings=tuple(findings),
-            rules=told["rules"],
+            rules=tuple(rules),
             files=told["files"],
             canonical=tuple(canonical),
             checker=told["checker"],
@@ -215,11 +279,14 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
             check_seconds=told.get("check_seconds", {}),
             thresholds=told.get("thresholds", {}),
             pictures=told.get("pictures", ()),
+            attacks=told.get("attacks", ()),
         ).model_dump(mode="json")
     except (OSError, ValidationError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return no_verdict("VERDICT_UNREADABLE", outcome)
     paths = [file["path"] for file in canonical]
-    if len(findings) > MOST_FINDINGS or len(set(paths)) != len(paths) or not set(paths) <= set(staged):
+    if max(len(findings) - MOST_FINDINGS, len(rules) - MOST_RULES) > 0:
+        return no_verdict("VERDICT_UNREADABLE", outcome)
+    if len(set(paths)) != len(paths) or not set(paths) <= set(staged):
         return no_verdict("VERDICT_UNREADABLE", outcome)
     if result["verdict"] != "reject" and result["capacity"] is None:
         return no_verdict("VERDICT_UNREADABLE", outcome)
@@ -233,6 +300,10 @@ def verdict(outcome: Outcome, staged: Iterable[str]) -> dict[str, Any]:
     if result["verdict"] != "reject" and result["ledger"] is None:
         return no_verdict("LEDGER_MISSING", outcome)
     return result
+
+
+def _written(file: Any) -> dict[str, Any]:
+    return ToldCanonical.model_validate(file).model_dump(mode="json", exclude_none=True)
 
 
 def _no_constant(name: str) -> Any:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox.audit.signer import FileSigner
 from sandbox.control.door import Control
 from sandbox.control.places import Places
+from sandbox.control.previewing import Previews
 from sandbox.control.reconcile import Reconciler
 from sandbox.control.work import Work
+from sandbox.control.workspaces import Workspaces
 from sandbox.core.actor import SYSTEM, Role
 from sandbox.core.calendar import BEIJING
 from sandbox.core.resource import Resource
@@ -29,8 +31,8 @@ ADMIN = "space-admin"
 
 @dataclass(frozen=True)
 class Settings:
-    """Where a space lives. ``home`` holds the domain's bytes, ``database`` its facts. The last four say how
-    bytes rest: see ``sandbox.vault.vault_at``."""
+    """Where a space lives. ``home`` holds the domain's bytes, ``database`` its facts. ``at_rest``
+    and the three after it say how bytes rest: see ``sandbox.vault.vault_at``."""
 
     home: Path
     database: str
@@ -45,6 +47,10 @@ class Settings:
     master: str = ""  # where the master key comes from
     vault: str = ""  # a folder on a file system that encrypts; "": in the home
     vault_bytes: int = 0  # of an image that is made in the home; 0: most of what is free
+    oidc_issuer: str = ""  # the identity provider; "": local accounts only
+    oidc_client: str = ""
+    oidc_secret: str = field(default="", repr=False)
+    oidc_redirect: str = ""  # where it sends browsers back to, as it knows it: https://…/console/oidc/return
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
@@ -67,6 +73,10 @@ class Settings:
             master=get("SANDBOX_MASTER", ""),
             vault=get("SANDBOX_VAULT", ""),
             vault_bytes=int(get("SANDBOX_VAULT_BYTES", "0")),
+            oidc_issuer=get("SANDBOX_OIDC_ISSUER", ""),
+            oidc_client=get("SANDBOX_OIDC_CLIENT_ID", ""),
+            oidc_secret=get("SANDBOX_OIDC_CLIENT_SECRET", ""),
+            oidc_redirect=get("SANDBOX_OIDC_REDIRECT", ""),
         )
 
     def resting(self) -> AtRest:
@@ -84,7 +94,9 @@ class Space:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         engine: Engine | None = None,
+        executor: Callable[[Path], Executor] | None = None,
     ) -> None:
+        """``executor``: of a server that may try recipes on made-up rows, what makes one for a folder."""
         self.settings = settings
         keys = settings.home / "keys"
         self.store = Store(
@@ -97,6 +109,8 @@ class Space:
         self.places = Places(settings.resting())
         self.engine = engine
         self.control = Control(self.store, self.policy, load_calendar(), clock=clock, wake=self._wake)
+        self.workspaces = Workspaces(self.control, self.places)
+        self.previews = Previews(self.control, lambda: self.places.vault.scratch() / "previews", executor)
         self.gate = Gate(
             self.control,
             self.places,

@@ -7,14 +7,20 @@ from typing import Any
 
 import rfc8785
 
+from sandbox.authorisation.scenario_spec import user_of
 from sandbox.control import reports
+from sandbox.control.door import Sight
+from sandbox.control.dp import asked_of
 from sandbox.control.means import Means
 from sandbox.core.errors import fail
 from sandbox.core.resource import Resource
-from sandbox.desensitize.recipe import validate_recipe
+from sandbox.desensitize.keys import SECRET, VAULT, recipient_key
+from sandbox.desensitize.recipe import Rules, validate_recipe
+from sandbox.desensitize.required import with_entity
 from sandbox.executor.contract import Input, Outcome, Task, TaskKind
 from sandbox.executor.guarantees import DEFAULT_RUNTIME
 from sandbox.operation.job import JobInput, JobSpec
+from sandbox.operation.tokens import domain_of, left_by, vault_of
 
 IMAGES = ("check", "sql", "python")
 
@@ -105,8 +111,8 @@ def _item(listed: dict[str, dict[str, Any]], table: JobInput) -> dict[str, Any]:
 
 
 def run_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
-    """The developer's code over the view, or the operator's recipe over it."""
-    return recipe_task(means, job, spec, view) if spec.primary else code_task(means, job, spec, view)
+    """What a job does over the view: the developer's code, a question, or the operator's recipe."""
+    return BY_LANGUAGE.get(spec.language, code_task)(means, job, spec, view)
 
 
 def code_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
@@ -143,11 +149,22 @@ def recipe_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Ta
     """An operator's recipe over the one table of the view, with the keys of this workspace."""
     table = spec.inputs[0]
     entry = means.need("catalogue-entry", table.entry or "")
-    fields = [field for field in entry.spec["fields"] if field["name"] in table.columns]
-    recipe = validate_recipe(spec.recipe, fields)
-    keys = {
-        name: means.places.key(job.labels["agreement"], spec.scenario, name) for name in sorted(recipe.keys)
-    }
+    described = with_entity(entry.spec["fields"], entry.spec["entity"])
+    fields = [field for field in described if field["name"] in table.columns]
+    agreement = means.need("agreement", job.labels["agreement"])
+    rules = Rules.of(means.thresholds(agreement).__getitem__)
+    recipe = validate_recipe(spec.recipe, fields, rules)
+    recipient = user_of(means.need("scenario", spec.scenario))
+    secret = bytes.fromhex(means.places.key(agreement.id, spec.scenario, SECRET))
+    keys = {name: recipient_key(secret, spec.scenario, recipient, name).hex() for name in sorted(recipe.keys)}
+    inputs = [Input("data", view.files / f"{table.name}.parquet")]
+    tokens = {}
+    if recipe.needs_tokens:
+        tokens["tokens"] = recipient_key(secret, spec.scenario, recipient, VAULT).hex()
+        with means.control.store.read() as reader:
+            known = vault_of(Sight(reader), spec.scenario)
+        if known:
+            inputs.append(Input("tokens", means.blobs(job, "tokens").verified(known)))
     return Task(
         id=f"{job.id}-a{job.status['attempt']}-run",
         kind=TaskKind.RECIPE,
@@ -156,14 +173,76 @@ def recipe_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Ta
             "recipe": spec.recipe,
             "fields": fields,
             "keys": keys,
+            **tokens,
+            "rules": rules.model_dump(mode="json"),
             "anonymity": {
                 "entity": entry.spec["entity"],
-                "fields": [{"name": field["name"], "role": field["role"]} for field in entry.spec["fields"]],
+                "fields": [{key: field[key] for key in ("name", "role", "flags")} for field in described],
                 "threshold": anonymity_threshold(means, job),
             },
         },
-        inputs=(Input("data", view.files / f"{table.name}.parquet"),),
+        inputs=tuple(inputs),
         limits=means.limits(spec),
         labels=means.labels(job),
         level=means.level_behind(job),
+        secrets=("keys", "tokens"),
     )
+
+
+def dp_task(means: Means, job: Resource, spec: JobSpec, view: Outcome) -> Task:
+    """A question under differential privacy over the one table of the view, as it was paid for.
+
+    Raises DP_VIEW_CHANGED if the question would not be that one any more: the grant's rows may have changed.
+    """
+    table = spec.inputs[0]
+    asked = asked_of(means.control, job)
+    if asked.question.asked_sha256 != job.status["dp"]["asked_sha256"]:
+        raise fail("DP_VIEW_CHANGED", job=job.id)
+    return Task(
+        id=f"{job.id}-a{job.status['attempt']}-run",
+        kind=TaskKind.DP,
+        image=means.executor.image("check"),
+        params={
+            "query": spec.query,
+            "entity": asked.entity,
+            "fields": asked.fields,
+            "output": spec.outputs[0].path,
+        },
+        inputs=(Input("data", view.files / f"{table.name}.parquet"),),
+        limits=means.limits(),
+        labels=means.labels(job),
+        level=means.level_behind(job),
+    )
+
+
+def reidentify_task(means: Means, asked: Resource) -> Task:
+    """The tokens of an approved re-identification, over the vault as the product's job left it.
+
+    Raises BLOB_MISSING, BLOB_DAMAGED where the workspace is gone or spoiled; it makes none anew.
+    """
+    product = means.need("product", asked.labels["product"])
+    job = means.need("job", product.spec["job"])
+    vault = means.blobs(asked, "tokens").verified(left_by(job))
+    data = means.blobs(asked, "primary").verified(product.spec["artefact_sha256"])
+    scenario = means.need("scenario", product.spec["scenario"])
+    secret = bytes.fromhex(means.places.key(product.spec["agreement"], scenario.id, SECRET))
+    entries = [means.need("catalogue-entry", id) for id in product.spec["lineage"]["entries"]]
+    return Task(
+        id=f"{asked.id}-answer",
+        kind=TaskKind.REIDENTIFY,
+        image=means.executor.image("check"),
+        params={
+            "key": recipient_key(secret, scenario.id, user_of(scenario), VAULT).hex(),
+            "domain": domain_of(job, asked.spec["column"]),
+            "column": asked.spec["column"],
+            "tokens": list(asked.spec["tokens"]),
+        },
+        inputs=(Input("data", data), Input("tokens", vault)),
+        limits=means.limits(),
+        labels={"sandbox.ref": asked.ref, "sandbox.agreement": product.spec["agreement"]},
+        level=means.level(*entries),
+        secrets=("key",),
+    )
+
+
+BY_LANGUAGE = {"recipe": recipe_task, "dp": dp_task}

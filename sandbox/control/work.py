@@ -17,7 +17,7 @@ from sandbox.control.kinds import kind_of
 from sandbox.control.leftovers import Leftovers
 from sandbox.control.means import TRANSITION_RACE, Means, owner_of
 from sandbox.control.places import Places
-from sandbox.control.steps import egress, ending, job, supply
+from sandbox.control.steps import egress, ending, job, reidentification, supply
 from sandbox.control.tasks import IMAGES
 from sandbox.core.errors import Conflict, Forbidden, Internal, SandboxError, Unavailable
 from sandbox.core.resource import Resource
@@ -28,13 +28,14 @@ from sandbox.operation.turn import next_jobs
 from sandbox.policy.isolation import LEVELS
 
 # an input is not what it was, or no longer granted: trying again is no help
-LOST_INPUTS = frozenset({"BLOB_DAMAGED", "BLOB_MISSING", "COLUMN_NOT_GRANTED"})
+LOST_INPUTS = frozenset({"BLOB_DAMAGED", "BLOB_MISSING", "COLUMN_NOT_GRANTED", "DP_LOST", "DP_VIEW_CHANGED"})
 
 # how a row ends whose inputs are gone or changed: event, payload of the code
 UNUSABLE: dict[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
     "supply": ("refuse", lambda code: {"code": code}),
     "job": ("fail", lambda code: {"end": "failed", "error": reports.mistake(code), "seconds": 0.0}),
     "egress-request": ("object", reports.rejection),
+    "reidentification": ("fail", lambda code: {"code": code}),
 }
 
 Step = Callable[[Means, Resource], bool]  # whether there may be another step after it
@@ -42,6 +43,7 @@ STEPS: dict[str, Mapping[str, Step]] = {  # kind: state: what is done there
     "supply": supply.STEPS,
     "job": job.STEPS,
     "egress-request": egress.STEPS,
+    "reidentification": reidentification.STEPS,
     "agreement": ending.STEPS,
 }
 

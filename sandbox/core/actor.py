@@ -23,6 +23,22 @@ class Role(StrEnum):
     SYSTEM = "system"  # 本系统
 
 
+# what a role is called, in every page and document
+ROLES: dict[Role, str] = {
+    Role.DATA_AUTHORITY: "数据主管部门",
+    Role.IMPLEMENTING_BODY: "实施机构",
+    Role.REVIEWER: "安全审核员",
+    Role.SECTOR_AUTHORITY: "行业主管部门",
+    Role.PROVIDER: "数据提供单位",
+    Role.CONNECTOR: "平台连接器",
+    Role.OPERATOR: "运营机构",
+    Role.DEVELOPER: "开发利用机构",
+    Role.EXPERT: "专家",
+    Role.AUDITOR: "审计",
+    Role.SPACE_ADMIN: "运行管理员",
+    Role.SYSTEM: "系统",
+}
+
 # who may do what, as the lifecycle tables say it
 BODY = frozenset({Role.IMPLEMENTING_BODY, Role.DATA_AUTHORITY, Role.SECTOR_AUTHORITY})  # may authorise
 OPERATOR = frozenset({Role.OPERATOR})

@@ -66,6 +66,12 @@ class Conflict(SandboxError):
     status = 409
 
 
+class TooMany(SandboxError):
+    """Too often; the same may be sent again later."""
+
+    status = 429
+
+
 class Unavailable(SandboxError):
     """The machine cannot do it now, or cannot give the isolation asked for."""
 

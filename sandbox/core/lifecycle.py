@@ -128,6 +128,18 @@ class Transition:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Where to look for what somebody may see: belongs to ``organisation``, or carries one of ``labels``.
+
+    It spares reading all of a kind to show a page of it. ``Kind.visible`` decides; a reach may be wider
+    than it, never narrower.
+    """
+
+    organisation: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Kind:
     """One kind of resource. ``labels`` derives the indexed labels from the case of the creation or edit."""
 
@@ -140,6 +152,7 @@ class Kind:
     prefix: str  # of generated ids
     labels: Callable[[Case], dict[str, str]] = lambda case: {}
     visible: Callable[[Actor, Resource, World], bool] = lambda actor, resource, world: False
+    reach: Callable[[Actor], Reach | None] = lambda actor: None  # None: anywhere
     view: Callable[[Actor, Resource], Resource] = lambda actor, resource: resource
     machine: frozenset[str] = frozenset()  # fields of spec and payloads that no person sets: MACHINE_ONLY
     working: frozenset[str] = frozenset()  # states in which the machine, not a person, has work to do

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,14 @@ class Resource:
     def ref(self) -> str:
         """``kind/id``."""
         return f"{self.kind}/{self.id}"
+
+
+def as_json(resource: Resource) -> dict[str, Any]:
+    """A resource as the API gives it: plain JSON, times in ISO 8601."""
+    body = asdict(resource)
+    for key in ("created_at", "changed_at", "due_at"):
+        body[key] = body[key].isoformat() if body[key] else None
+    return body
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def residents(folder: Path, rows: int) -> DataSet:
                     "params": {"by": "date", "to": "decade"},
                     "output": "born",
                 },
-                {"column": "income", "transform": "top_code", "params": {"limit": 400000}},
+                {"column": "income", "transform": "top_code", "params": {"limit": 200000}},
             ],
             "keep": ["sex", "district", "education", "occupation"],
         },

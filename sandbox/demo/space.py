@@ -9,14 +9,38 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 
 from sandbox.core.errors import fail
+from sandbox.demo.kept import end
 
 COMMAND = [sys.executable, "-m", "sandbox.cli.main"]
 START_SECONDS = 180.0  # of the server, on a slow machine with much else to do
+
+
+def said(env: Mapping[str, str], *words: str, ok: tuple[int, ...] = (0,)) -> str:
+    """Standard output of one ``sandbox`` command. Any other exit than ``ok`` is a defect."""
+    done = subprocess.run(  # noqa: S603  (our own command)
+        [*COMMAND, *words], env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in ok:
+        raise RuntimeError(f"sandbox {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
+    return done.stdout
+
+
+def lock(folder: Path) -> None:
+    """Take the keys of the vault in ``folder`` away, if there is one that is not in use."""
+    home = folder / "space"
+    if home.is_dir():
+        said(
+            {**os.environ, "SANDBOX_HOME": str(home), "SANDBOX_PROFILE": "national"},
+            "keys",
+            "lock",
+            ok=(0, 3),
+        )
 
 
 class DemoSpace:
@@ -50,38 +74,42 @@ class DemoSpace:
         self._ready()
 
     def run(self, *words: str, ok: tuple[int, ...] = (0,), **env: str) -> str:
-        """One ``sandbox`` command; its standard output. Any other exit than ``ok`` is a defect."""
-        done = subprocess.run(  # noqa: S603  (our own command)
-            [*COMMAND, *words], env={**self.env, **env}, capture_output=True, text=True, check=False
-        )
-        if done.returncode not in ok:
-            raise RuntimeError(f"sandbox {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
-        return done.stdout
+        """One ``sandbox`` command in this space; see ``said``."""
+        return said({**self.env, **env}, *words, ok=ok)
 
     def stop(self) -> None:
         """End the two processes, and take the vault's keys away unless a container still has it in use."""
-        for process in (self.server, self.worker):
+        self._end(self.server, self.worker)
+        self.run("keys", "lock", ok=(0, 3))
+
+    def hand_over(self) -> None:
+        """End both, and start the server once more in a session of its own: it outlives this process."""
+        self._end(self.server, self.worker)
+        self.server = self.start("serve", "--port", self.url.rpartition(":")[2], alone=True)
+        self._ready()
+
+    def start(self, *words: str, alone: bool = False) -> subprocess.Popen[bytes]:
+        """One ``sandbox`` command that stays; what it says goes to ``<verb>.log`` in the folder."""
+        with (self.folder / f"{words[0]}.log").open("ab") as log:
+            return subprocess.Popen(  # noqa: S603  (our own command)
+                [*COMMAND, *words], env=self.env, stdout=log, stderr=log, start_new_session=alone
+            )
+
+    @staticmethod
+    def _end(*processes: subprocess.Popen[bytes]) -> None:
+        for process in processes:
             process.terminate()
-        for process in (self.server, self.worker):
+        for process in processes:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        self.run("keys", "lock", ok=(0, 3))
-
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """One ``sandbox`` command that stays; what it says goes to ``<verb>.log`` in the folder."""
-        with (self.folder / f"{words[0]}.log").open("ab") as log:
-            return subprocess.Popen(  # noqa: S603  (our own command)
-                [*COMMAND, *words], env=self.env, stdout=log, stderr=log
-            )
 
     def _clear(self) -> None:
-        """Remove what an earlier demonstration left, after its vault was unmounted."""
-        home = self.folder / "space"
-        if home.is_dir():
-            self.run("keys", "lock", SANDBOX_HOME=str(home), SANDBOX_PROFILE="national", ok=(0, 3))
+        """Remove what an earlier demonstration left, once its console has ended and its vault is shut."""
+        end(self.folder)
+        lock(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _master(self) -> Path:

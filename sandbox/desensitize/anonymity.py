@@ -16,6 +16,8 @@ from typing import Any
 
 import polars as pl
 
+from sandbox.desensitize.required import needs_desensitising
+
 ENTITY = "__entity"
 
 
@@ -36,35 +38,51 @@ def judge(
     fields: Sequence[Mapping[str, Any]],
     entities: pl.Series | None,
     threshold: int,
+    entity: str | None = None,
 ) -> dict[str, Any]:
     """The verdict ``{"verdict", "k", "threshold", "reasons"}`` on ``product``.
 
     ``sources`` gives for each of its columns the field it was made of, ``fields`` all fields of the resource
-    (name, role), ``entities`` the raw entity key row by row (None: none is declared, or it is not on the
-    list). ``k`` is None where it could not be measured. ``verdict`` is true without a reason against it:
+    (name, role, flags), ``entities`` the raw entity key row by row (None: none is declared, or it is not on
+    the list), ``entity`` the name of its field. ``k`` is None where it could not be measured. ``verdict`` is
+    true without a reason against it:
 
     ======================  ==================================================================
     ``ENTITY_UNKNOWN``      no entity key to count by, or a row without one
     ``QUASI_UNDECLARED``    the catalogue declares no quasi-identifier of the resource
-    ``IDENTIFIER_KEPT``     a column is made of an identifier
+    ``IDENTIFIER_KEPT``     a column is made of an identifier: of the entity itself, too, and of a personal
+                            field whose role says nothing (``required.needs_desensitising``)
     ``EMPTY``               there is no row
     ``K_BELOW``             fewer than ``threshold`` entities share some combination
     ======================  ==================================================================
     """
-    identifiers = {str(field["name"]) for field in fields if field.get("role") == "identifier"}
     declared = {str(field["name"]) for field in fields if field.get("role") == "quasi"}
     quasi = [column for column in product.columns if sources[column] in declared]
+    known = entities is not None and not entities.null_count()
+    k = least_group(product, entities, quasi) if entities is not None and known else None
+    return conclude(product.columns, sources, fields, k, product.height, threshold, entity)
+
+
+def conclude(
+    columns: Sequence[str],
+    sources: Mapping[str, str],
+    fields: Sequence[Mapping[str, Any]],
+    k: int | None,
+    rows: int,
+    threshold: int,
+    entity: str | None = None,
+) -> dict[str, Any]:
+    """The verdict as ``judge`` gives it, on a product of ``columns`` and ``rows`` whose ``k`` was measured
+    elsewhere; None: it could not be, as the entity of some row is not known."""
+    identifiers = {str(field["name"]) for field in fields if needs_desensitising(field)} | {entity}
     reasons = []
-    k = None
-    if entities is None or entities.null_count():
+    if k is None:
         reasons.append("ENTITY_UNKNOWN")
-    else:
-        k = least_group(product, entities, quasi)
-    if not declared:
+    if not any(field.get("role") == "quasi" for field in fields):
         reasons.append("QUASI_UNDECLARED")
-    if identifiers & {sources[column] for column in product.columns}:
+    if identifiers & {sources[column] for column in columns}:
         reasons.append("IDENTIFIER_KEPT")
-    if product.is_empty():
+    if not rows:
         reasons.append("EMPTY")
     elif k is not None and k < threshold:
         reasons.append("K_BELOW")

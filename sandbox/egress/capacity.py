@@ -79,13 +79,29 @@ def label_bits(values: pl.Series, column: Column | None = None) -> float:
     return min(each, listed)
 
 
-def table_bits(table: Table) -> float:
-    """Bits of a table that was not recomputed: its cells and its column names; the order of rows is ours."""
+def noisy_bits(values: pl.Series, noise: float) -> float:
+    """Bits that a column of numbers can carry through noise of the entropy ``noise`` (bits): for each cell
+    log2(1 + R / 2^noise), R being the range (McKellips 2004, of the channel with bounded peak)."""
+    known = as_numbers(values.cast(pl.String)).to_numpy()
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return 0.0
+    reach = float(np.abs(known).max()) * (2 if float(known.min()) < 0 else 1)
+    return len(known) * math.log2(1 + reach / 2.0**noise) + (
+        float(len(values)) if len(known) < len(values) else 0.0
+    )
+
+
+def table_bits(table: Table, noise: Mapping[str, float] | None = None) -> float:
+    """Bits of a table that was not recomputed: its cells and its column names; the order of rows is ours.
+
+    ``noise``: of columns whose numbers carry noise, its entropy in bits."""
     bits = text_bits(table.columns)
     for name in table.columns:
         values, column = table.data[name], table.column(name)
         plain = values.dtype.is_numeric() or not as_numbers(column.values).null_count()
-        bits += (number_bits if plain else label_bits)(values, column)
+        most = (number_bits if plain else label_bits)(values, column)
+        bits += min(most, noisy_bits(values, noise[name])) if noise and plain and name in noise else most
     return bits
 
 
@@ -97,12 +113,12 @@ def order_bits(many: int) -> float:
 def document_bits(context: Context, document: Document) -> float:
     """Bits of one file, its members not included."""
     bits = 0.0
-    declared = context.declared.get(document.path)
+    declared, paid = context.declared.get(document.path), context.payment(document)
     ordered = document.ordered or bool(declared and declared.ordered)
     for table in document.tables:
         told = context.recomputed.get(id(table))
         if told is None or told.why:
-            bits += table_bits(table)
+            bits += table_bits(table, paid.noise if paid else None)
         else:  # of a statement the names are known, and compared
             bits += told.bits + (0.0 if told.support.width else text_bits(_free_names(context, table)))
         bits += order_bits(table.data.height) if ordered else 0.0

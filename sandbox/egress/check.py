@@ -19,8 +19,9 @@ from sandbox.egress.checks import CHECKS
 from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.differencing import request_books
 from sandbox.egress.checks.extra import plugins
+from sandbox.egress.checks.models_attack import ATTACKS
 from sandbox.egress.clean import clean_text, label
-from sandbox.egress.context import Context, Declared, PolicyMissing, RawTable, Release, Scope
+from sandbox.egress.context import Context, Declared, Paid, PolicyMissing, RawTable, Release, Scope
 from sandbox.egress.findings import Finding, Severity, Verdict, verdict_of
 from sandbox.egress.forms import Budget, Document
 from sandbox.egress.layout import lay_out
@@ -31,6 +32,7 @@ from sandbox.egress.readers import read
 from sandbox.egress.readers.ocr import read_pictures
 from sandbox.egress.recompute.tables import Script
 from sandbox.egress.recompute.tables import apply as recompute
+from sandbox.egress.report.changes import changes, remember
 from sandbox.egress.report.facts import applied, pictures, thresholds
 
 CHECKER = "egress-checker 1.0.0"
@@ -54,6 +56,7 @@ class Report:
     spent: dict[str, float] = field(default_factory=dict)  # seconds a check took, by its module
     thresholds: dict[str, Any] = field(default_factory=dict)  # as applied, by policy key
     pictures: list[dict[str, Any]] = field(default_factory=list)
+    attacks: list[dict[str, Any]] = field(default_factory=list)  # on models: the curve of each
 
     def as_json(self) -> dict[str, Any]:
         """Plain JSON; ``canonical`` and ``ledger`` only when a folder was asked for."""
@@ -71,6 +74,7 @@ class Report:
             "pictures": self.pictures,
         }
         body |= {"ledger": self.ledger} if self.ledger else {}
+        body |= {"attacks": self.attacks} if self.attacks else {}
         return {**body, "canonical": self.canonical} if self.canonical else body
 
 
@@ -205,7 +209,11 @@ def _write(document: Document, context: Context, folder: Path) -> dict[str, Any]
     target = folder / document.path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(data)
-    return {"path": document.path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    told = {"path": document.path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    try:
+        return {**told, "changes": changes(context, document)}
+    except Exception:  # it decides nothing: without it the file stands as it is
+        return told
 
 
 def examine(context: Context) -> tuple[list[Finding], set[str], dict[str, float]]:
@@ -219,16 +227,21 @@ def examine(context: Context) -> tuple[list[Finding], set[str], dict[str, float]
     if not context.documents:
         zh, en = REASONS["empty"]
         findings.append(finding("FORMAT", "", "", {"reason": "empty"}, why_zh=zh, why_en=en))
+    remember(context)
     findings.extend(_recompute(context))
     added = [item for plugin in plugins(context) for item in plugin.checks]
+    blinded = context.blinded()
     for item in (*CHECKS, *added):
-        for document in context.documents[:1] if item.whole_set else context.documents:
-            if item.applies(document, context):
-                ran.update(item.rules)
-                begun = time.monotonic()
-                findings.extend(_run(item, document, context))
-                name = item.run.__module__.rpartition(".")[2]
-                spent[name] = spent.get(name, 0.0) + time.monotonic() - begun
+        among = context.exact if item.exact or item.raw else context.documents
+        # What is asked once for all is asked with the first that it applies to: before it may lie an archive.
+        asked = [document for document in among if item.applies(document, context)]
+        for document in asked[:1] if item.whole_set else asked:
+            ran.update(item.rules)
+            begun = time.monotonic()
+            unpaid = bool(context.exact) if item.whole_set else context.payment(document) is None
+            findings.extend(_run(item, document, context if unpaid else blinded))
+            name = item.run.__module__.rpartition(".")[2]
+            spent[name] = spent.get(name, 0.0) + time.monotonic() - begun
     return findings, ran, spent
 
 
@@ -252,6 +265,7 @@ def check(
     script: Script | None = None,
     ledger: Ledger | None = None,
     scope: Scope | None = None,
+    paid: Mapping[str, Paid] | None = None,
 ) -> Report:
     """Check the files under ``paths`` against ``raws`` and give the report.
 
@@ -259,6 +273,7 @@ def check(
     ``canonical``: folder for the bytes that may leave; nothing is written there for a rejected set.
     ``ledger``: earlier releases by entity sets, and where those of this set go unless it is rejected.
     ``scope``: what the request is for and was granted.
+    ``paid``: by path, answers under differential privacy whose budget was charged.
     Raises only for what the caller gave (``EGRESS_PATH``, ``EGRESS_RAW_…``, ``EGRESS_HISTORY``,
     ``EGRESS_PLUGIN``); what the
     outputs do is always a finding.
@@ -272,6 +287,7 @@ def check(
         budget=budget or Budget(),
         script=script,
         scope=scope,
+        paid=paid or {},
     )
     if raws:
         context.indexes  # noqa: B018  (unreadable raw data is the caller's error, not a finding)
@@ -308,7 +324,8 @@ def check(
     bits = capacity(context, {item["path"]: item["bytes"] for item in written})
     rules = _rules(context, findings, ran)
     told = Report(verdict, files, findings, policy_id, seconds, rules, written, entered, bits, spent=spent)
-    return replace(told, thresholds=applied(context), pictures=_pictures(context, findings))
+    drawn = _pictures(context, findings)
+    return replace(told, thresholds=applied(context), pictures=drawn, attacks=context.memo.get(ATTACKS, []))
 
 
 def _pictures(context: Context, findings: list[Finding]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import re
 
 import polars as pl
 
-from sandbox.egress.pii.normal import IGNORABLE, fold
+from sandbox.pii.normal import IGNORABLE, fold
 
 __all__ = ["clean", "clean_text", "fold", "key", "label", "mask", "short_path"]
 _SEPARATORS = r"[[\s\p{P}\p{S}]--[@#%&*+=<>$]]"  # what only divides

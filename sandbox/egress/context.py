@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from sandbox.egress.rawdata import Engine, RawIndex
 if TYPE_CHECKING:
     from sandbox.egress.recompute.tables import Script, Told
 
+_PERSONAL = frozenset({"personal", "sensitive_personal"})
 _WORDS = re.compile(r"[\u3400-\u9fff·]{2,6}|[0-9A-Za-z@.]{6,}")
 
 
@@ -35,6 +36,14 @@ class RawTable:
     identifiers: tuple[str, ...] = ()
     sensitive_group: bool = False  # minors, patients, …: the stricter cell threshold holds
     flags: Mapping[str, Sequence[str]] = field(default_factory=dict)  # column: its flags in the catalogue
+    reversible: tuple[str, ...] = ()  # columns of codes that a key or a table of the domain leads back
+
+    @property
+    def unsaid(self) -> tuple[str, ...]:
+        """The personal columns of which nobody stated a role."""
+        stated = {*self.quasi, *self.sensitive, *self.identifiers, self.entity}
+        personal = (column for column, own in self.flags.items() if _PERSONAL & {*own})
+        return tuple(column for column in personal if column not in stated)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,19 @@ class Scope:
 
 
 @dataclass(frozen=True)
+class Paid:
+    """An answer under differential privacy whose budget was charged, as the control plane states it.
+
+    ``sha256``: of the very file; ``noise``: columns whose numbers carry noise, with its entropy in bits.
+    """
+
+    release: str
+    sha256: str
+    nano_rho: int
+    noise: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Release:
     """An earlier release: its id and its files, read like outputs."""
 
@@ -104,6 +126,8 @@ class Context:
     ledger: Any = None  # ``ledger.room.Ledger``: what was released before, by entity sets
     script: Script | None = None  # of a SQL job, see ``recompute``
     scope: Scope | None = None  # None: nobody stated it, nothing is said of it
+    paid: Mapping[str, Paid] = field(default_factory=dict)  # by path; a job has no say in it
+    blind: bool = False  # no row of raw data is looked at
 
     def __post_init__(self) -> None:
         self.decode_budget = [self.budget.decoded_bytes]
@@ -119,13 +143,35 @@ class Context:
 
     @cached_property
     def indexes(self) -> list[RawIndex]:
-        """One index a raw table, built on first use."""
+        """One index a raw table, built on first use; none if ``blind``."""
         return [
             RawIndex(
-                self.engine, number, raw.name, raw.path, raw.entity, raw.quasi, raw.sensitive, raw.identifiers
+                self.engine,
+                number,
+                raw.name,
+                raw.path,
+                raw.entity,
+                raw.quasi,
+                raw.sensitive,
+                raw.identifiers,
+                raw.unsaid,
             )
-            for number, raw in enumerate(self.raws)
+            for number, raw in enumerate(() if self.blind else self.raws)
         ]
+
+    def blinded(self) -> Context:
+        """The same run for files that were paid for: what is said of them must not follow from a row."""
+        return replace(self, blind=True)
+
+    def payment(self, document: Document) -> Paid | None:
+        """The charge that paid for this very file; None: its values are taken for exact."""
+        paid = self.paid.get(document.path)
+        return paid if paid is not None and paid.sha256 == document.sha256 else None
+
+    @property
+    def exact(self) -> list[Document]:
+        """The files whose values are taken for exact."""
+        return [document for document in self.documents if self.payment(document) is None]
 
     def number(self, key: str) -> float:
         """A numeric threshold. Raises ``PolicyMissing``."""

@@ -290,7 +290,7 @@ def readable(data: bytes) -> str | None:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        good = sum(char.isprintable() or char in "\n\t\r" for char in text)
+        good = len(text) if text.isprintable() else sum(c.isprintable() or c in "\n\t\r" for c in text)
         # Any bytes are some Chinese characters: only those in use count.
         usual = encoding != "gb18030" or all("\u4e00" <= char <= "\u9fa5" or char.isascii() for char in text)
         if len(text) >= 4 and good >= 0.95 * len(text) and usual:

@@ -9,13 +9,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
+from sandbox.core.severity import Severity
 
-class Severity(StrEnum):
-    """``hard`` cannot be lifted by any role; ``hold`` needs people; ``flag`` informs them."""
-
-    HARD = "hard"
-    HOLD = "hold"
-    FLAG = "flag"
+__all__ = ["Finding", "Severity", "Verdict", "verdict_of"]
 
 
 class Verdict(StrEnum):

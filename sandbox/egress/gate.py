@@ -22,7 +22,11 @@ from sandbox.core.actor import SYSTEM, Actor
 from sandbox.core.errors import SandboxError, fail
 from sandbox.core.resource import Resource
 from sandbox.policy.isolation import told
-from sandbox.review.egress_request import KIND, authoriser_reviews, checked, independent, token_end
+from sandbox.review.dp import question_of
+from sandbox.review.dp import told as told_dp
+from sandbox.review.egress_request import KIND, checked, token_end
+from sandbox.review.judges import authoriser_reviews, independent
+from sandbox.review.released import canonical_of, last_release
 from sandbox.store.blobs import Blobs
 
 if TYPE_CHECKING:
@@ -135,6 +139,26 @@ class Gate:
                 return review.verified(file["sha256"]).read_bytes()
         raise fail("NOT_FOUND", kind=f"{NAME}/{id}", id="file")
 
+    def review_earlier(self, actor: Actor, id: str, path: str) -> tuple[Resource, bytes] | None:
+        """Beside ``review``: the file of the same path in the last release of the same scenario, else of the
+        same primary product under the same agreement, and that release; None if there is none.
+
+        For whoever may read this request's files now, and might recall that release; the opening is logged.
+        Raises as ``review``.
+        """
+        request = self._seen(actor, id)
+        self._control.ask(actor, NAME, id, "give_verdict", (authoriser_reviews, independent, checked))
+        with self._control.store.read() as reader:
+            found = last_release(reader, request, path)
+        if found is None:
+            return None
+        self._control.get(actor, NAME, found.id)
+        self._control.ask(actor, NAME, found.id, "recall", (authoriser_reviews, independent))
+        sha256 = canonical_of(found)[path]
+        self._control.note(actor, "open-in-review-room", found.ref, sha256=sha256, beside=id)
+        review = self._places.blobs(found.labels["agreement"], found.labels["scenario"], "review")
+        return found, review.verified(sha256).read_bytes()
+
     def sweep(self) -> list[str]:
         """Remove packages that no release names (a crash between writing and releasing left them)."""
         self._released.drop_parts(PART_SECONDS)
@@ -188,6 +212,8 @@ class Gate:
             scenario = reader.get("scenario", job.spec["scenario"])
             supplies = [reader.get("supply", id) for id in job.status["lineage"]["supplies"]]
             entries = [reader.get("catalogue-entry", id) for id in job.status["lineage"]["entries"]]
+            asked = question_of(job)
+            answer = reader.get("dp-release", asked["release"]) if asked else None
         assert scenario is not None
         product, check = products[0], request.status["check"]
         return {
@@ -225,6 +251,7 @@ class Gate:
                 "code_sha256": job.status["code_sha256"],
                 "supplies": [supply.id for supply in supplies if supply is not None],
                 "products": job.status["lineage"]["products"],
+                **({"dp": told_dp(answer)} if answer is not None else {}),
             },
             "verdict": {
                 "checker": check["checker"],

@@ -13,7 +13,9 @@ import polars as pl
 from sandbox.egress.forms import Budget, Document, Piece, Table, Unreadable
 from sandbox.egress.readers.typing import table
 
-_WIDE = 10  # columns from which a table may have its persons there
+_WIDE = 4  # columns from which a table may have its persons there
+_ATTRIBUTES = 60  # lines of a table whose columns may be persons, an attribute a line
+DOWN = "read down"
 _FEW = 60  # cells of a file that may be one person
 _FILES = 3  # files that look alike
 
@@ -27,14 +29,19 @@ def _build(part: str, rows: Sequence[Sequence[str | None]], budget: Budget) -> l
         return []
 
 
+def _by_columns(item: Table, part: str, budget: Budget) -> list[Table]:
+    rows = [[name, *item.cells[name].cast(pl.String)] for name in item.columns if item.cells[name].len()]
+    return _build(f"{item.part} {part}".strip(), rows, budget) if rows else []
+
+
 def turned(document: Document, budget: Budget) -> Iterable[Table]:
-    """Tables wider than they are long, read by columns; the header is the first field."""
+    """Tables read by columns, the header is the first field: those wider than they are long, and as
+    ``DOWN`` those with few lines, which may be a person a column, an attribute a line."""
     for item in document.tables:
-        if item.cells.width >= _WIDE and item.cells.width > 2 * item.cells.height:
-            rows = [
-                [name, *item.cells[name].cast(pl.String)] for name in item.columns if item.cells[name].len()
-            ]
-            yield from _build(f"{item.part} turned".strip(), rows, budget)
+        if item.cells.width >= _WIDE and item.cells.width > item.cells.height:
+            yield from _by_columns(item, "turned", budget)
+        elif 1 < item.cells.height <= _ATTRIBUTES:
+            yield from _by_columns(item, DOWN, budget)
 
 
 def _cells(document: Document) -> list[str | None]:

@@ -26,6 +26,8 @@ from sandbox.egress.readers.csv import read as read_csv
 # Parts of an identifier (first character, characters cut from the end) that still single a person out:
 # without check digit, first or last digits, or region; region and birth; the digits a float64 keeps.
 _CUTS = ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (6, 0), (6, 1), (0, 3), (0, 4))
+# distinct values of a column, and their share of the entities, from which it tells persons apart
+_APART, _SHARE = 20, 0.1
 NULL, UNKNOWN = -1, -2  # codes: no value; a value that is none of the raw column's
 SHORT_PART = 9  # characters; a shorter part is equal by chance
 
@@ -126,9 +128,10 @@ class RawIndex:
         quasi: tuple[str, ...],
         sensitive: tuple[str, ...],
         identifiers: tuple[str, ...],
+        unsaid: tuple[str, ...] = (),
     ) -> None:
         self.engine, self.name, self.path = engine, name, path
-        self.quasi, self.sensitive, self.identifiers = quasi, sensitive, identifiers
+        self.quasi, self.sensitive, self._identifiers, self._unsaid = quasi, sensitive, identifiers, unsaid
         self.entity = entity
         self.view = f"raw_{number}"
         self._coded: dict[str, Coded] = {}
@@ -161,6 +164,19 @@ class RawIndex:
             raise fail("EGRESS_RAW_UNREADABLE", name=self.name) from None
         frame = document.tables[0].data.with_row_index("__row")
         self.engine.register(self.view, frame)
+
+    @cached_property
+    def identifiers(self) -> tuple[str, ...]:
+        """The declared identifier columns; and of the personal ones whose role nobody stated those of text
+        that tell persons apart, as recipes hold them for identifiers (``desensitize.required``): names that
+        were left in remarks would else be nobody's."""
+        told = [
+            column
+            for column in self._unsaid
+            if self.kinds.get(column) == "VARCHAR"
+            and len(self.coded(column).values) >= max(_APART, _SHARE * self.entities_total)
+        ]
+        return (*self._identifiers, *told)
 
     def coded(self, column: str) -> Coded:
         """A column as numbers of its distinct values; computed once."""

@@ -12,7 +12,7 @@ from typing import Any
 from sandbox.core.errors import fail
 from sandbox.egress import codes  # noqa: F401  (defines the codes raised here)
 from sandbox.egress.check import check, declarations
-from sandbox.egress.context import RawTable, Scope
+from sandbox.egress.context import Paid, RawTable, Scope
 from sandbox.egress.forms import Budget
 from sandbox.egress.ledger.room import Ledger
 from sandbox.egress.recompute.run import Input
@@ -36,6 +36,7 @@ def _raw(item: Mapping[str, Any], folder: Path) -> RawTable:
         sensitive=tuple(item.get("sensitive", ())),
         identifiers=tuple(item.get("identifiers", ())),
         sensitive_group=bool(item.get("sensitive_group", False)),
+        reversible=tuple(map(str, item.get("reversible", ()))),
         flags={str(k): tuple(map(str, flags)) for k, flags in dict(item.get("flags") or {}).items()},
     )
 
@@ -81,6 +82,22 @@ def _scope(told: Any) -> Scope | None:
         )
     except (KeyError, TypeError, AttributeError, ValueError):
         raise fail("EGRESS_PARAMS", why="scope") from None
+
+
+def _paid(told: Any) -> dict[str, Paid]:
+    """The answers under differential privacy that were paid for, by path."""
+    try:
+        return {
+            str(one["path"]): Paid(
+                str(one["release"]),
+                str(one["sha256"]),
+                int(one["nano_rho"]),
+                {str(column): float(bits) for column, bits in dict(one.get("noise") or {}).items()},
+            )
+            for one in told
+        }
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise fail("EGRESS_PARAMS", why="dp") from None
 
 
 def _ledger(told: Any, folder: Path, out: Path) -> Ledger:
@@ -152,6 +169,7 @@ def run(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
         ledger=ledger,
         script=_script(params.get("script")),
         scope=_scope(params.get("scope")),
+        paid=_paid(params.get("dp", ())),
     )
     body = report.as_json()
     (out / "verdict.json").write_text(json.dumps(body, ensure_ascii=False, sort_keys=True), "utf-8")

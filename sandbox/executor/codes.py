@@ -13,6 +13,11 @@ define(
         "This machine cannot give the isolation asked for, missing: {missing}. "
         "The task was not run; sandbox doctor says how to mend it.",
     ),
+    SLURM_KEY=(
+        "任务参数里有密钥，本机没有可用的封装密钥（{why}）：请按管理员指南放置 SANDBOX_SLURM_KEY。",
+        "The task's parameters hold keys and this machine has no fit key to seal them ({why}): put "
+        "SANDBOX_SLURM_KEY on every machine as the administrator's guide says.",
+    ),
     SCHEDULER_UNREACHABLE=(
         "Slurm 没有应答或不接受作业（{why}）：请核对 SLURM_CONF 与 scontrol ping，恢复后会自动重试。",
         "Slurm does not answer or does not take the job ({why}): check SLURM_CONF and scontrol ping; "

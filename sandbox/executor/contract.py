@@ -46,8 +46,14 @@ class TaskKind(StrEnum):
     """What a task is for; each has its room behind ``python -m sandbox.task`` in the image."""
 
     INGEST = "ingest"  # supplied file -> checked snapshot (Parquet)
+    PROFILE = "profile"  # snapshot -> what each field is, proposed
     VIEW = "view"  # snapshot -> granted columns x rows
     RECIPE = "recipe"  # operator's desensitising recipe -> primary product
+    PREVIEW = "preview"  # a recipe tried on made-up rows -> a few cells; no input holds a row of data
+    REIDENTIFY = "reidentify"  # tokens of a product -> a sealed answer for the one who asked
+    ANONYMISE = "anonymise"  # a table and its fields -> a proven anonymised product
+    DP = "dp"  # a question over the view -> its answer under differential privacy
+    DUMMY = "dummy"  # catalogue metadata and a job's text -> dummy tables; no input holds a row of data
     JOB = "job"  # a developer's or operator's code
     CHECK = "check"  # the egress checker; also writes the canonical form
 
@@ -90,6 +96,7 @@ class Task:
     ``labels`` are added to the container's labels, e.g. ``{"sandbox.agreement": "ag-1"}``. ``level`` is the
     highest of the data that it touches (1 public to 4), by which the policy says what isolation it needs and
     which ``runtime`` runs it: ``guarantees.admit``. Whoever does not say has the most sensitive data.
+    ``secrets`` names the parameters that hold keys: no executor keeps them in plain on a lasting storage.
     """
 
     id: str  # [a-z0-9-]{3,80}
@@ -101,6 +108,7 @@ class Task:
     labels: dict[str, str] = field(default_factory=dict)
     level: int = 4
     runtime: str = "runc"
+    secrets: tuple[str, ...] = ()
 
     @property
     def shape(self) -> Shape:

@@ -21,7 +21,7 @@ from sandbox.executor.contract import Limits
 from sandbox.executor.folders import GO, LANDING_BYTES, READY, SPARE_INODES, TASK_FILE
 from sandbox.executor.kernel import CAPABILITY_SETS, NAMESPACES, PROC
 from sandbox.executor.mounts import MS_BIND, MS_NODEV, MS_NOEXEC, MS_NOSUID, MS_PRIVATE, MS_RDONLY, MS_REMOUNT
-from sandbox.executor.profile import MASKED, SHM, SHM_BYTES, TMP
+from sandbox.executor.profile import HUGE_PAGE, MASKED, SHM, SHM_BYTES, TMP
 
 STAGE = Path("/tmp")  # noqa: S108 - the one folder every machine has; a file system of our own is put over it
 MS_REC = 1 << 14
@@ -163,12 +163,21 @@ def lay_out(
 
 
 def _masks() -> list[str]:
-    """Hide what tells of the machine. ``/sys`` is not there at all, so only what is below ``/proc``."""
+    """Hide what tells of the machine. Of ``/sys`` there is ``HUGE_PAGE`` at most, so only what is below
+    ``/proc``."""
     options = []
     for path in (path for path in MASKED if path.startswith("/proc/") and Path(path).exists()):
         empty = ["--tmpfs", path, "--remount-ro", path]
         options += empty if Path(path).is_dir() else ["--ro-bind", str(STAGE / BLANK), path]
     return [*options, "--tmpfs", "/proc/1", "--remount-ro", "/proc/1"]
+
+
+def _kernel() -> list[str]:
+    """The one file of ``/sys`` (see ``profile.HUGE_PAGE``), where this kernel has it."""
+    if not HUGE_PAGE.is_file():
+        return []
+    return ["--perms", "0755", "--size", "4096", "--tmpfs", "/sys",
+            "--ro-bind", str(HUGE_PAGE), str(HUGE_PAGE), "--remount-ro", "/sys"]  # fmt: skip
 
 
 def command(
@@ -191,7 +200,7 @@ def command(
         "--cap-drop", "ALL", "--uid", str(uid), "--gid", str(uid), "--hostname", "sandbox",
         "--clearenv", *settings,
         "--ro-bind", f"{STAGE}/root", "/",
-        "--proc", "/proc", *_masks(),
+        "--proc", "/proc", *_masks(), *_kernel(),
         "--perms", "0755", "--size", str(DEVICE_BYTES), "--tmpfs", "/dev", *devices, *links,
         "--bind", f"{STAGE}/shm", SHM, "--remount-ro", "/dev",
         "--bind", f"{STAGE / TMP[1:]}", TMP,
@@ -216,7 +225,9 @@ def _flags(pid: int) -> dict[str, set[str]]:
 def _expected_points(inputs: Iterable[str]) -> set[str]:
     """Every mount that a task has outside ``/proc``: anything else is one too many."""
     devices = {f"/dev/{name}" for name in DEVICES}
-    return {"/", "/proc", "/dev", SHM, TMP, "/in", "/out", *devices, *(f"/in/{name}" for name in inputs)}
+    kernel = {"/sys", str(HUGE_PAGE)} if HUGE_PAGE.is_file() else set()
+    always = {"/", "/proc", "/dev", SHM, TMP, "/in", "/out"}
+    return {*always, *kernel, *devices, *(f"/in/{name}" for name in inputs)}
 
 
 def missing(init: int, owner: tuple[int, int], inputs: Iterable[str], groups: Iterable[str]) -> list[str]:

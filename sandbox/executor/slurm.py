@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
-from sandbox.executor import folders, profile, slurm_calls
+from sandbox.executor import folders, profile, slurm_calls, slurm_secrets
 from sandbox.executor.contract import End, Guarantees, Outcome, Shape, Task
 from sandbox.executor.folders import TaskFolder
 from sandbox.executor.guarantees import DEFAULT_RUNTIME
@@ -62,7 +62,8 @@ class SlurmExecutor:
     # -- the contract -----------------------------------------------------------------------------
 
     def run(self, task: Task) -> Outcome:
-        """See ``contract.Executor``. SCHEDULER_UNREACHABLE if Slurm does not answer or does not take it."""
+        """See ``contract.Executor``. SCHEDULER_UNREACHABLE if Slurm does not answer or does not take it,
+        SLURM_KEY if its parameters hold keys and there is none to seal them under."""
         folders.check(task)
         home = TaskFolder(self.root, task.id)
         with home.lock():
@@ -161,8 +162,11 @@ class SlurmExecutor:
     def _lay_out(self, task: Task, home: TaskFolder) -> Run:
         self.images.check(task.image)
         promised = self.guarantees(task.runtime).grades
+        inputs = [[one.name, str(one.path.resolve())] for one in task.inputs]
+        params, sealed = slurm_secrets.seal(task, self.root)
         order: dict[str, Any] = {
-            "task": {**asdict(task), "inputs": [[one.name, str(one.path.resolve())] for one in task.inputs]},
+            "task": {**asdict(task), "inputs": inputs, "params": params},
+            "sealed": sealed,
             "executor": self.settings.inner,
             "entry": list(self.entry),
             "promised": dict(promised),

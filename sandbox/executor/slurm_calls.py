@@ -29,7 +29,10 @@ LIVE = frozenset({
     "REQUEUE_FED", "RESIZING", "SIGNALING", "SPECIAL_EXIT", "STAGE_OUT", "RESV_DEL_HOLD",
 })  # fmt: skip
 COMMANDS = ("sbatch", "scancel", "scontrol", "squeue", "srun")
-PASSED_ON = ("PATH", "SANDBOX_ENGINE", "SANDBOX_IMAGES", "SANDBOX_IMAGE_KEY", "SANDBOX_SLURM_NODE_ROOT")
+PASSED_ON = (
+    *("PATH", "SANDBOX_ENGINE", "SANDBOX_IMAGES", "SANDBOX_IMAGE_KEY"),
+    *("SANDBOX_SLURM_KEY", "SANDBOX_SLURM_NODE_ROOT"),
+)
 
 
 @dataclass(frozen=True)

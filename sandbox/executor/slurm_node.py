@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.core.errors import SandboxError, fail
-from sandbox.executor import processes
+from sandbox.executor import processes, slurm_secrets
 from sandbox.executor.bubblewrap import BubblewrapExecutor
 from sandbox.executor.contract import End, Executor, Guarantees, Input, Limits, Task, TaskKind
 from sandbox.executor.docker import DockerExecutor
@@ -55,10 +55,12 @@ def _inner(name: str, root: Path, entry: tuple[str, ...] | None = None) -> AnyIn
     return chosen(root)
 
 
-def _task(told: dict[str, Any]) -> Task:
+def _task(told: dict[str, Any], secrets: dict[str, Any]) -> Task:
     return Task(
         **{
             **told,
+            "params": {**told["params"], **secrets},
+            "secrets": tuple(told["secrets"]),
             "kind": TaskKind(told["kind"]),
             "limits": Limits(**told["limits"]),
             "inputs": tuple(Input(name, Path(path)) for name, path in told["inputs"]),
@@ -84,7 +86,9 @@ class Program:
             return 0
         watcher: threading.Thread | None = None
         try:
-            task = _task(order["task"])
+            told = order["task"]
+            secrets = slurm_secrets.unseal(order["sealed"], told["id"], self.shared.home.root)
+            task = _task(told, secrets)
             inner = _inner(order["executor"], self.local, tuple(order["entry"]))
             watcher = threading.Thread(target=self._watch, args=(inner, task.id), daemon=True)
             watcher.start()

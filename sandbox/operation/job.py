@@ -21,22 +21,27 @@ from sandbox.authorisation.scenario_spec import Cause, user_of
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import MACHINE, OPERATING, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
-from sandbox.core.lifecycle import Case, Command, Kind, State, Transition, World
+from sandbox.core.lifecycle import Case, Command, Kind, Reach, State, Transition, World
 from sandbox.core.records import limited, need, own, signed
 from sandbox.core.resource import Resource
-from sandbox.desensitize.recipe import validate_recipe
-from sandbox.operation import codes  # noqa: F401
+from sandbox.desensitize.recipe import Rules, validate_recipe
+from sandbox.desensitize.required import with_entity
+from sandbox.operation import (
+    codes,  # noqa: F401
+    dp,
+)
 from sandbox.operation.job_spec import LOG as LOG
 from sandbox.operation.job_spec import Denial, Proposed, Staged, Started
 from sandbox.operation.job_spec import JobInput as JobInput
 from sandbox.operation.job_spec import JobSpec as JobSpec
 from sandbox.operation.job_spec import Kept as Kept
-from sandbox.operation.outcome import Ran, Viewed
+from sandbox.operation.outcome import Ran, Viewed, answer_shown
 from sandbox.operation.outcome import shown as ended_as
 from sandbox.operation.turn import its_turn
 from sandbox.task.heads import refuse_heads
 
 NAME = "job"
+SHOWN = {"dp": answer_shown}  # by language, how a job's end is told; others: ``ended_as``
 
 # which limit of the job is bounded by which parameter of the profile
 BOUNDS = {
@@ -61,9 +66,13 @@ def submitter(case: Case) -> tuple[str, Role]:
 
 
 def well_formed(case: Case) -> None:
-    """Guard: entry present, names distinct, limits within the profile's, a recipe has one input."""
+    """Guard: entry present, names distinct, limits within the profile's, one input of recipe and question."""
     spec = spec_of(case)
-    if spec.primary:
+    if spec.language == "dp":
+        dp.dp_formed(spec)
+    elif spec.query is not None or spec.recipient:
+        raise fail("DP_ONLY")
+    elif spec.primary:
         if spec.recipe is None or len(spec.inputs) != 1 or spec.code or spec.staged:
             raise fail("RECIPE_ONLY")
     elif spec.entry not in spec.code:
@@ -95,8 +104,8 @@ def statements_read(case: Case) -> None:
 
 
 def log_kept(case: Case) -> None:
-    """Guard: the job left a sealed log."""
-    if not case.resource.status["outcome"].get("log"):
+    """Guard: the job left a sealed log, and its submitter wrote the code that printed it: not a question."""
+    if case.resource.spec["language"] == "dp" or not case.resource.status["outcome"].get("log"):
         raise fail("NO_LOG", job=case.resource.id)
 
 
@@ -129,13 +138,35 @@ def grant_holds(case: Case) -> None:
 
 
 def recipe_valid(case: Case) -> None:
-    """Guard: the recipe fits the entry's fields and leaves no personal identifier as it is (R-103)."""
+    """Guard: the recipe fits the entry's fields, leaves no personal identifier as it is (R-103), and has the
+    transforms that the policy requires (R-132, R-138)."""
     spec = spec_of(case)
     if spec.primary:
         table = spec.inputs[0]
         entry = need(case, "catalogue-entry", table.entry or "-")
-        fields = [field for field in entry.spec["fields"] if field["name"] in table.columns]
-        validate_recipe(spec.recipe, fields)
+        described = with_entity(entry.spec["fields"], entry.spec["entity"])
+        fields = [field for field in described if field["name"] in table.columns]
+        validate_recipe(spec.recipe, fields, Rules.of(case.policy.get))
+
+
+def question_fits(case: Case) -> None:
+    """Guard: a question is one that may be asked of its input, for an active recipient (R-134)."""
+    spec = spec_of(case)
+    if spec.language == "dp":
+        dp.query_fits(case, spec)
+        recipient = dp.recipient_of(spec, submitter(case)[0])
+        if need(case, "organisation", recipient).state != "active":
+            raise fail("ORGANISATION_INACTIVE", organisation=recipient)
+
+
+def budget_holds(case: Case) -> None:
+    """Guard: every scope of the budget can pay for the question, or it is paid for (R-134)."""
+    spec = spec_of(case)
+    if spec.language == "dp":
+        scenario = need(case, "scenario", spec.scenario)
+        lineage = lineage_of(spec, scenario, case.world)
+        asked = dp.question(case, spec, lineage, submitter(case)[0], case.resource.id)
+        dp.budget_holds(case, asked)
 
 
 def columns_granted(case: Case) -> None:
@@ -229,6 +260,7 @@ def submitted(case: Case) -> dict[str, Any]:
     spec = spec_of(case)
     scenario = need(case, "scenario", spec.scenario)
     body = {"code": spec.code, "recipe": spec.recipe}
+    body |= {"query": spec.query} if spec.query is not None else {}
     return {
         "create": {
             "by": case.actor.account,
@@ -244,8 +276,14 @@ def submitted(case: Case) -> dict[str, Any]:
 
 
 def started(case: Case) -> dict[str, Any]:
-    """Record: the lineage as it is at the start, and which attempt this is."""
+    """Record: the lineage as it is at the start, which attempt this is, and which question it asks."""
+    spec = spec_of(case)
+    told = {}
+    if spec.language == "dp":
+        lineage, job = case.payload.lineage, case.resource
+        told = {"dp": dp.reference(dp.question(case, spec, lineage, job.organisation, job.id))}
     return {
+        **told,
         "lineage": case.payload.lineage,
         "list_sha256": case.payload.list_sha256,
         "attempt": case.payload.attempt,
@@ -310,6 +348,11 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     return actor.role in READS_ALL or actor.organisation == resource.organisation
 
 
+def reach(actor: Actor) -> Reach | None:
+    """Where ``visible`` says yes."""
+    return None if actor.role in READS_ALL else Reach(actor.organisation)
+
+
 def view(actor: Actor, resource: Resource) -> Resource:
     """What the submitter sees: closed vocabulary only (invariant 5, R-117).
 
@@ -320,11 +363,13 @@ def view(actor: Actor, resource: Resource) -> Resource:
     status: dict[str, Any] = {}
     outcome = resource.status.get("outcome")
     if outcome:
-        status["outcome"] = ended_as(outcome)
+        status["outcome"] = SHOWN.get(resource.spec["language"], ended_as)(outcome)
     if "deny" in resource.status:
         status["deny"] = {key: resource.status["deny"][key] for key in ("code", "details")}
     if "outputs" in resource.status:
         status["outputs"] = [{"path": output["path"]} for output in resource.status["outputs"]]
+    if "dp" in resource.status:
+        status["dp"] = {"release": resource.status["dp"]["release"]}
     for event in ("propose", "keep", "kill"):
         if event in resource.status:
             status[event] = {
@@ -359,10 +404,11 @@ def stopping_side(case: Case) -> None:
 TRANSITIONS = (
     Transition("create", (), "queued", OPERATING, "提交", "submit", "GZ 二(四); GD 24, 25; CN (三)",
                payload=JobSpec, record=submitted,
-               guards=(well_formed, grant_holds, columns_granted, statements_read, recipe_valid)),
+               guards=(well_formed, grant_holds, columns_granted, statements_read, recipe_valid,
+                       question_fits, budget_holds)),
     Transition("provision", ("queued",), "provisioning", MACHINE, "准备", "provision",
-               "CN (三); CD 28; GD 25", payload=Started, guards=(its_turn, grant_holds, columns_granted),
-               record=started, effects=(debit,)),
+               "CN (三); CD 28; GD 25", payload=Started, guards=(its_turn, grant_holds, columns_granted,
+                       question_fits), record=started, effects=(debit, dp.pay)),
     Transition("deny", ("queued",), "denied", MACHINE, "拒绝", "deny", "CN (三); CD 28; GD 25",
                payload=Denial),
     Transition("run", ("provisioning",), "running", MACHINE, "启动", "start", "GM 一(三); GZ 三(四)",
@@ -370,11 +416,13 @@ TRANSITIONS = (
     Transition("succeed", ("running",), "succeeded", MACHINE, "成功", "succeed", "GD 30", payload=Ran,
                record=ended),
     Transition("fail", ("provisioning", "running", "succeeded"), "failed", MACHINE, "失败", "fail",
-               "GD 30", payload=Ran, record=ended, clock="quarantine.purge_days"),
+               "GD 30", payload=Ran, record=ended, effects=(dp.spend,),
+               clock="quarantine.purge_days"),
     Transition("kill", ("queued", "provisioning", "running"), "killed", STOPPER, "终止", "kill",
-               "CD 34; GZ 二(四)", payload=Cause, guards=(stopping_side,)),
+               "CD 34; GZ 二(四)", payload=Cause, guards=(stopping_side,),
+               effects=(dp.spend,)),
     Transition("cancel", ("queued", "provisioning", "running"), "killed", OPERATING, "撤回", "cancel",
-               "default: whoever submitted a job may give it up", guards=(own,)),
+               "default: whoever submitted a job may give it up", guards=(own,), effects=(dp.spend,)),
     Transition("stage", ("succeeded",), "quarantined", MACHINE, "隔离输出", "quarantine outputs",
                "GZ 二(五)", payload=Staged, record=staged, clock="quarantine.purge_days"),
     Transition("propose_log", ("failed",), "quarantined", OPERATING, "以日志为输出", "propose the log",
@@ -399,6 +447,7 @@ KIND = Kind(
     spec=JobSpec,
     labels=labels,
     visible=visible,
+    reach=reach,
     view=view,
     machine=frozenset({"anonymity", "anonymised"}),
     working=frozenset({"queued", "provisioning", "running", "succeeded", "purging"}),

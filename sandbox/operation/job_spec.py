@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field as Bound
 
 from sandbox.core.lifecycle import Model
+from sandbox.desensitize.report import Metrics
 from sandbox.operation.outcome import CODE_FILE
 from sandbox.registry.anonymity import Anonymity
 from sandbox.task.log import LOG_OUTPUT
@@ -58,17 +59,21 @@ class JobLimits(Model):
 
 
 class JobSpec(Model):
-    """``code`` holds the files as text, at most 1 MiB together; ``recipe`` stands instead of code.
+    """``code`` holds the files as text, at most 1 MiB together; ``recipe`` stands instead of code, and so
+    does ``query`` (``sandbox.desensitize.dp.spec``), whose answer under differential privacy is for
+    ``recipient`` (the submitter, if none is named).
 
     ``log`` puts what the job prints among its outputs as ``log.md``.
     """
 
     scenario: str
     purpose: str
-    language: Literal["sql", "python", "recipe"]
+    language: Literal["sql", "python", "recipe", "dp"]
     entry: str = ""
     code: dict[Annotated[str, Bound(pattern=CODE_FILE)], str] = Bound(default_factory=dict, max_length=64)
     recipe: dict[str, Any] | None = None
+    query: dict[str, Any] | None = None
+    recipient: str = ""
     inputs: tuple[JobInput, ...] = Bound(min_length=1, max_length=16)
     outputs: tuple[JobOutput, ...] = Bound(default=(), max_length=16)
     log: bool = False
@@ -108,7 +113,8 @@ class Denial(Model):
 
 
 class Kept(Model):
-    """The in-domain primary product that a recipe gave: its id, its columns with their sources, its hash."""
+    """The in-domain primary product that a recipe gave: its id, its columns with their sources, its hash, and
+    that of the token vault as the job left it, if it drew tokens."""
 
     product: str
     title: str
@@ -116,7 +122,9 @@ class Kept(Model):
     columns: tuple[dict[str, Any], ...]
     steps: tuple[dict[str, Any], ...]
     identifiers: dict[str, Any] = Bound(default_factory=dict)
+    metrics: Metrics | None = None  # risk before and after, loss by column (R-137)
     anonymity: Anonymity
+    tokens: str = Bound(default="", pattern=r"^(?:[0-9a-f]{64})?$")
 
 
 class Proposed(Model):

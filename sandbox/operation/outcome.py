@@ -14,8 +14,12 @@ from pydantic import Field as Bound
 from sandbox.core.coarse import duration
 from sandbox.core.lifecycle import Model
 from sandbox.core.resource import Resource
-from sandbox.task.classes import LIMITS, SIGNALS
+from sandbox.task.classes import LIMITS, SIGNALS, UNNAMED
 
+# refusals of a question's room; each follows from the query and the catalogue, never from a row
+DP_CODES = frozenset({"DP_QUERY", "DP_COLUMN", "DP_NOISE", "DP_SOURCE"})
+# and of its steps: from other jobs and from the grant
+DP_WORDS = DP_CODES | {"DP_LOST", "DP_VIEW_CHANGED"}
 CODE_FILE = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}\.[A-Za-z0-9]{1,8}$"  # a plain name: it is written as a file
 
 
@@ -76,6 +80,26 @@ def named(job: Resource, place: str) -> set[str]:
 def kept(job: Resource, place: str) -> set[str]:
     """Those that it keeps."""
     return named(job, place) if job.state in KEPT_WHILE[place] else set()
+
+
+def answer_shown(outcome: dict[str, Any]) -> dict[str, Any]:
+    """What the submitter of a question under differential privacy sees of a stored ``Ran``: that it succeeded
+    or failed.
+
+    No code of theirs ran, and how long it took or which limit ended it is an answer without noise: a question
+    about one entity takes as long as that entity has rows. Every word but ``DP_WORDS`` is one.
+    """
+    well, error = outcome["end"] == "succeeded", outcome["error"]
+    word = error["class"] if error and error["class"] in DP_WORDS else UNNAMED
+    return {
+        "end": "ok" if well else "failed",
+        "exit": "ok" if well else "error",
+        "signal": None,
+        "limit": None,
+        "error": None if well else {"class": word, "line": None, "file": ""},
+        "duration": None,
+        "log": None,
+    }
 
 
 def shown(outcome: dict[str, Any]) -> dict[str, Any]:

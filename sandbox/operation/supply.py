@@ -63,13 +63,15 @@ class Delivery(Model):
 
 
 class Snapshot(Model):
-    """The immutable, content-addressed result of the ingest."""
+    """The immutable, content-addressed result of the ingest. ``grading``: what its profile proposes and where
+    the entry says less, or the code why there is none; it is told, and decides nothing."""
 
     sha256: str
     rows: int
     entities: int
     columns: tuple[dict[str, Any], ...]
     task: dict[str, Any]
+    grading: dict[str, Any] = Bound(default_factory=dict)
 
 
 class LoadRefusal(Model):
@@ -138,19 +140,25 @@ def still_active(case: Case) -> None:
 
 
 def entry_graded(case: Case) -> dict[str, Any]:
-    """Record: with which version of the catalogue entry the supply was accepted."""
+    """Record: with which version of the catalogue entry the supply was accepted, and which column named the
+    entity then."""
     entry = need(case, "catalogue-entry", case.payload.entry)
     registration = entry.status.get("registration", {})
     return {
-        "accepted": {"entry_version": entry.version, "at": case.now.isoformat()},
+        "accepted": {
+            "entry_version": entry.version,
+            "entity": entry.spec["entity"],
+            "at": case.now.isoformat(),
+        },
         "registration_no": registration.get("registration_no", ""),
         "provider": entry.organisation,
     }
 
 
 def snapshot(case: Case) -> dict[str, Any]:
-    """Record: the snapshot."""
-    return {"snapshot": signed(case)}
+    """Record: the snapshot, and apart from it the proposed grading."""
+    taken = signed(case)
+    return {"grading": taken.pop("grading"), "snapshot": taken}
 
 
 def refused(case: Case) -> dict[str, Any]:

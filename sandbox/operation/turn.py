@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from sandbox.core.errors import fail
 from sandbox.core.lifecycle import Case, Policy, World
 from sandbox.core.resource import Resource
+from sandbox.operation.tokens import free
 
 ACTIVE = ("provisioning", "running", "succeeded")  # it holds a place until its outputs are taken
 PRIORITY = {"low": timedelta(hours=1), "normal": timedelta(), "high": timedelta(hours=-1)}
@@ -55,10 +56,11 @@ def turns(waiting: Sequence[Resource], active: Sequence[Resource], total: int, e
 
 
 def next_jobs(world: World, policy: Policy) -> list[str]:
-    """``turns`` of a space as it is."""
+    """``turns`` of a space as it is, without those that wait for their workspace's token vault."""
+    active = world.find("job", state=ACTIVE)
     return turns(
-        world.find("job", state="queued"),
-        world.find("job", state=ACTIVE),
+        free(world.find("job", state="queued"), active),
+        active,
         int(policy.get("job.parallel")),
         int(policy.get("job.parallel_per_organisation")),
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from sandbox.policy import isolation
+from sandbox.policy import isolation, methods
 
 
 class Order(StrEnum):
@@ -24,6 +24,7 @@ class Order(StrEnum):
     FALSE = "false"
     FORBIDDEN = "forbidden"  # of "allowed" and "forbidden"
     GRADES = "grades"  # for each data level, of each guarantee of the isolation, the better grade
+    METHODS = "methods"  # of each class and level, fewer of the methods that will do
     NONE = "none"  # different, not comparable: the nearer profile's value applies, the conflict is reported
     OWN = "own"  # describes the instrument itself: differing is no conflict
 
@@ -38,6 +39,7 @@ _AT_LEAST_AS_STRICT: dict[Order, Callable[[Any, Any], bool]] = {
     Order.FALSE: lambda child, parent: not child,
     Order.FORBIDDEN: lambda child, parent: bool(child == "forbidden"),
     Order.GRADES: isolation.at_least,
+    Order.METHODS: methods.at_least_as_strict,
     Order.NONE: lambda child, parent: True,
     Order.OWN: lambda child, parent: True,
 }

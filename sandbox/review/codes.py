@@ -8,6 +8,10 @@ define(
         "评审要点未逐项给出结论：{missing}；每项须为 pass、fail 或 na（na 须说明理由）。",
         "Review points without an answer: {missing}; each is pass, fail or na (na with a reason).",
     ),
+    INTEREST_UNSAID=(
+        "专家须声明无利害关系，或者说明有何利害关系，二者择一。",
+        "Of an expert's interest exactly one is stated: that there is none, or which one.",
+    ),
     NO_OUTPUTS=("作业 {job} 没有可申请出域的输出。", "Job {job} has no outputs to propose."),
 )
 define(
@@ -15,6 +19,10 @@ define(
     SELF_REVIEW=(
         "提交方、其运营机构及关联方人员不得审核该申请。",
         "The submitter, its operator and their affiliates may not review this request.",
+    ),
+    EXPERT_SIDED=(
+        "专家所在单位（{organisation}）是该申请的一方，其意见不能作为专家意见附上。",
+        "The expert's organisation ({organisation}) is a party to this request; ask another expert.",
     ),
     NOT_RECIPIENT=("该出域凭证只供指定的接收方使用。", "This release token is for the named recipient only."),
     TOKEN_INVALID=("出域凭证无效，请核对。", "The release token is not valid; check it."),
@@ -46,6 +54,10 @@ define(
         "检查之后又有 {count} 项成果计入台账，须重新比对。",
         "{count} more releases count since the check: it must be compared with them first.",
     ),
+    NOT_CLAIMED=(
+        "该申请不在您手上，不必放回。",
+        "You have not claimed this request; there is nothing to put back.",
+    ),
     UNCHECKED=("还没有检查结论，不能决定。", "There is no check verdict yet; it cannot be decided."),
     ARTEFACT_CHANGED=(
         "待放行的内容与审核的内容哈希不同，已停止。",
@@ -64,6 +76,14 @@ define(
         "请待期满，或待在审的申请有结论。",
         "{count} egress requests met objections within {days} days or are still being checked, of at most "
         "{max}: wait, or have the implementing body decide those under review.",
+    ),
+    DP_RECIPIENT=(
+        "该差分隐私答复是为 {recipient} 支付预算的，只能以其为接收方；为他人须另行提问。",
+        "The budget for this answer was paid for {recipient}, who alone can receive it; ask anew for others.",
+    ),
+    DP_UNPAID=(
+        "差分隐私答复 {release} 没有与该文件相符的预算核减，不能出域；请重新提交作业。",
+        "No charge covers this very file as answer {release}: it cannot leave; submit the job anew.",
     ),
     PRODUCT_UNREGISTERED=(
         "产品尚未登记，不能放行；请先登记产品。",

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sandbox.authorisation.affiliation import affiliated
 from sandbox.authorisation.agreement import active
 from sandbox.authorisation.scenario_spec import Cause
 from sandbox.catalog.negative import not_listed
 from sandbox.core.actor import MACHINE, OPERATING, READS_ALL, Actor, Role
 from sandbox.core.errors import fail
-from sandbox.core.lifecycle import Case, Command, Kind, Policy, State, Transition, World
+from sandbox.core.lifecycle import Case, Command, Kind, Policy, Reach, Recorder, State, Transition, World
 from sandbox.core.records import appended, limited, need, signed
 from sandbox.core.resource import Resource
 from sandbox.review import codes  # noqa: F401
+from sandbox.review.blind import seen_by, unheard
 from sandbox.review.capacity import budgeted, charge, within_capacity
 from sandbox.review.coarse import coarse
+from sandbox.review.dp import for_its_recipient, paid, question_of
+from sandbox.review.dp import told as told_dp
+from sandbox.review.judges import agreement_of, authoriser_reviews, independent, job_of
 from sandbox.review.ledger import ledger_current
+from sandbox.review.remarks import Note, Opinion, expert_apart, interest_said, own_claim
 from sandbox.review.request_spec import (
     Approval,
     CheckResult,
@@ -40,16 +46,6 @@ from sandbox.review.resubmission import resubmissions_left
 
 NAME = "egress-request"
 VERDICTS = ("security", "business_conformity")
-
-
-def job_of(case: Case) -> Resource:
-    """The job whose outputs are proposed."""
-    return need(case, "job", case.resource.spec.get("job") or case.payload.job)
-
-
-def agreement_of(case: Case) -> Resource:
-    """The agreement that the job ran under."""
-    return need(case, "agreement", job_of(case).labels["agreement"])
 
 
 def from_quarantine(case: Case) -> None:
@@ -80,27 +76,6 @@ def sources_open(case: Case) -> None:
     """Guard: nothing that the outputs were made of has come onto the negative list since (R-005)."""
     for entry in job_of(case).status["lineage"]["entries"]:
         not_listed(case.world, entry)
-
-
-def authoriser_reviews(case: Case) -> None:
-    """Guard: 谁授权、谁审核 (R-161): the reviewer is of the organisation that authorised."""
-    authoriser = agreement_of(case).spec["authoriser"]
-    if case.actor.organisation != authoriser:
-        raise fail("NOT_AUTHORISER", authoriser=authoriser)
-
-
-def independent(case: Case) -> None:
-    """Guard: neither the submitter nor anybody of the submitter's, recipient's or operator's side (R-164)."""
-    job = job_of(case)
-    agreement = agreement_of(case).spec
-    sides = {case.resource.organisation, job.organisation, agreement["operator"]}
-    # what the authoriser itself receives it may review; what an affiliate of it receives, not
-    sides |= {case.resource.spec["recipient"]} - {agreement["authoriser"]}
-    people = {job.status["create"]["person"], case.resource.status["create"]["person"]}
-    if case.actor.person in people or any(
-        affiliated(case.world, case.policy, case.actor.organisation, side) for side in sides
-    ):
-        raise fail("SELF_REVIEW")
 
 
 def checked(case: Case) -> None:
@@ -138,15 +113,21 @@ def all_points(case: Case) -> None:
 def verdicts_complete(case: Case) -> None:
     """Guard: both verdicts by name, none negative, two security reviewers when the risk is high (R-154)."""
     given = case.resource.status.get("verdicts", [])
+    two = two_needed(case)
+    # a refusal that named a verdict would tell the second reviewer what the first has said
     negative = [verdict["which"] for verdict in given if verdict["verdict"] == "fail"]
-    if negative:
+    if negative and not unheard(given, two):
         raise fail("VERDICT_NEGATIVE", which=", ".join(negative))
     missing = [which for which in VERDICTS if which not in {verdict["which"] for verdict in given}]
     if missing:
         raise fail("VERDICT_MISSING", missing=", ".join(missing))
-    people = {verdict["person"] for verdict in given if verdict["which"] == "security"}
-    if high_risk(case) and case.policy.get("highrisk.two_reviewers") and len(people) < 2:
+    if unheard(given, two):
         raise fail("TWO_REVIEWERS")
+
+
+def two_needed(case: Case) -> bool:
+    """Whether two persons have to give a security verdict: the risk is high and the policy asks for two."""
+    return high_risk(case) and bool(case.policy.get("highrisk.two_reviewers"))
 
 
 def high_risk(case: Case) -> bool:
@@ -189,13 +170,34 @@ def check_result(case: Case) -> dict[str, Any]:
     told["outputs"] = [item["path"] for item in job_of(case).status["outputs"]]
     if told["capacity"] is not None:
         told["capacity"] |= budgeted(case)
+    asked = question_of(job_of(case))
+    release = case.world.get("dp-release", asked["release"]) if asked else None
+    if release is not None and release.state == "sealed":
+        told["dp"] = told_dp(release)
     return {"check": told}
 
 
-def verdict(case: Case) -> dict[str, Any]:
-    """Record: one more verdict, with the person, so that two are two."""
-    earlier = appended(case, "verdicts")["verdicts"]
-    return {"verdicts": [*earlier[:-1], {**earlier[-1], "person": case.actor.person}]}
+def _said(key: str) -> Recorder:
+    """Record: one more of what reviewers say, with the person, so that two are two, and whether two must."""
+
+    def record(case: Case) -> dict[str, Any]:
+        earlier = appended(case, key)[key]
+        # few payloads are likely: without a salt their hash in the audit log would tell which was given
+        mine = {**earlier[-1], "person": case.actor.person, "salt": secrets.token_hex(16)}
+        given = [*earlier[:-1], mine]
+        return {key: given, "two_reviewers": two_needed(case)}
+
+    return record
+
+
+def claim(case: Case) -> dict[str, Any]:
+    """Record: who has taken it up; it binds nobody, and whoever takes it up next stands here."""
+    return {"claim": {**signed(case), "person": case.actor.person}}
+
+
+def unclaim(case: Case) -> dict[str, Any]:
+    """Record: nobody has it in hand."""
+    return {"claim": {}}
 
 
 def decision(case: Case) -> dict[str, Any]:
@@ -273,11 +275,18 @@ def visible(actor: Actor, resource: Resource, world: World) -> bool:
     )
 
 
+def reach(actor: Actor) -> Reach | None:
+    """Where ``visible`` says yes."""
+    if actor.role in READS_ALL:
+        return None
+    return Reach(actor.organisation, (("recipient", actor.organisation),))
+
+
 def view(actor: Actor, resource: Resource) -> Resource:
     """The submitter's and the recipient's sight: of a check only what ``coarse`` leaves; of people's
-    decisions what they say to the submitter."""
+    decisions what they say to the submitter. A reviewer's is blind where two judge (``blind``)."""
     if actor.role in READS_ALL:
-        return resource
+        return replace(resource, status=seen_by(actor, resource.state, resource.status))
     status = {key: value for key, value in resource.status.items() if key in ("return", "reject", "recall")}
     if "check" in resource.status:
         status["check"] = coarse(resource.status["check"])
@@ -298,13 +307,22 @@ def token_end(policy: Policy, now: datetime) -> datetime:
 REVIEWER = frozenset({Role.REVIEWER})
 HELD = ("held_cross_border", "human_review")
 JUDGE = (authoriser_reviews, independent)
-EXIT = (checked, verdicts_complete, within_capacity, product_registered, agreement_active, sources_open)
+EXIT = (
+    checked,
+    verdicts_complete,
+    within_capacity,
+    paid,
+    product_registered,
+    agreement_active,
+    sources_open,
+)
 CLOCK = "review.product_wd"
 
 # fmt: off
 TRANSITIONS = (
     Transition("create", (), "requested", OPERATING, "申请出域", "propose", "GD 26; GZ 二(四)",
-               payload=EgressSpec, guards=(from_quarantine, use_allowed, sources_open, resubmissions_left),
+               payload=EgressSpec, guards=(from_quarantine, use_allowed, sources_open, for_its_recipient,
+                                           resubmissions_left),
                record=deciders, effects=(propose_job,), clock=CLOCK),
     Transition("begin_check", ("requested",), "auto_check", MACHINE, "自动检查", "check", "GZ 二(五)",
                keeps_clock=True),
@@ -320,11 +338,25 @@ TRANSITIONS = (
                "clear with procedure", "GD 26(五)", payload=Clearance, guards=JUDGE, keeps_clock=True),
     Transition("give_verdict", ("human_review",), "human_review", REVIEWER, "给出结论", "give verdict",
                "CN (十二); CD 17(三); GD 26", payload=Verdict, guards=(*JUDGE, checked, all_points),
-               record=verdict, keeps_clock=True),
+               record=_said("verdicts"), keeps_clock=True),
+    *(row for state in HELD for row in (
+        Transition("note", (state,), state, REVIEWER, "附注", "add a note",
+                   "default: what was considered stays with the request", payload=Note, guards=JUDGE,
+                   record=_said("notes"), keeps_clock=True),
+        Transition("attach_opinion", (state,), state, REVIEWER, "附专家意见", "attach an expert's opinion",
+                   "default: an opinion is kept with who gave it and for whom", payload=Opinion,
+                   guards=(*JUDGE, expert_apart, interest_said), record=_said("opinions"), keeps_clock=True),
+        Transition("claim", (state,), state, REVIEWER, "认领", "claim",
+                   "default: so that two do not read the same by chance; binds nobody", guards=JUDGE,
+                   record=claim, keeps_clock=True),
+        Transition("unclaim", (state,), state, REVIEWER, "放回队列", "put back",
+                   "default: who cannot go on says so", guards=(own_claim,), record=unclaim,
+                   keeps_clock=True),
+    )),
     Transition("approve", ("human_review",), "approved", REVIEWER, "批准", "approve",
                "GD 26; CN (十二); CD 17(三)", payload=Approval,
-               guards=(*JUDGE, checked, verdicts_complete, within_capacity, sources_open), record=decision,
-               effects=(draft_product,)),
+               guards=(*JUDGE, checked, verdicts_complete, within_capacity, paid, sources_open),
+               record=decision, effects=(draft_product,)),
     Transition("return", HELD, "returned", REVIEWER, "退回修改", "return",
                "default: a mendable request is mended and proposed anew", payload=Fixes, guards=JUDGE),
     Transition("reject", HELD, "rejected", REVIEWER, "不予通过", "reject", "GD 26", payload=Rejection,
@@ -352,6 +384,7 @@ KIND = Kind(
     spec=EgressSpec,
     labels=labels,
     visible=visible,
+    reach=reach,
     view=view,
     working=frozenset({"requested", "auto_check", "releasing"}),
     states=(

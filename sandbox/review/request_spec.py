@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field as Bound
 
@@ -73,6 +73,21 @@ class Picture(Model):
     sizes: tuple[Band, ...] = Bound(max_length=20)
 
 
+Rate = Annotated[float, Bound(ge=0, le=1)]
+
+
+class Attack(Model):
+    """Membership inference against a model: ``curve`` are rates of false and true positives."""
+
+    path: str = Bound(max_length=400)
+    raw: str = Bound(max_length=200)
+    auc: Rate
+    threshold: Rate
+    tpr: Rate
+    rows: int = Bound(ge=0, lt=1 << 53)
+    curve: tuple[tuple[Rate, Rate], ...] = Bound(max_length=40)
+
+
 class CheckResult(Model):
     """What the checker said of the staged files, and the canonical files it wrote."""
 
@@ -91,6 +106,7 @@ class CheckResult(Model):
     check_seconds: dict[str, float] = Bound(default_factory=dict)
     thresholds: dict[str, int | float | str | None] = Bound(default_factory=dict)  # as applied, by policy key
     pictures: tuple[Picture, ...] = Bound(default=(), max_length=64)
+    attacks: tuple[Attack, ...] = Bound(default=(), max_length=64)
     asked: str = ""  # SHA-256 of all that the check was given (``control.answered``)
     same_as: str = ""  # the earlier request whose answer this is
 

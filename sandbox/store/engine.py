@@ -13,6 +13,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -58,6 +59,7 @@ def open_engine(url: URL) -> Engine:
     return create_engine(
         url,
         hide_parameters=True,  # what is stored does not belong in an error's text or a log
+        json_deserializer=from_json,  # twice as fast as the standard library's
         pool_size=5,
         max_overflow=35,  # one per thread of the API's pool at the most
         pool_timeout=LOCK_SECONDS,
@@ -67,7 +69,14 @@ def open_engine(url: URL) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=35, pool_timeout=LOCK_SECONDS)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        json_deserializer=from_json,
+        pool_size=5,
+        max_overflow=35,
+        pool_timeout=LOCK_SECONDS,
+    )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: sqlite3.Connection, _record: Any) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, insert, select, update
 
 from sandbox.audit.entry import encode
-from sandbox.audit.tree import CompactRange, Hasher
+from sandbox.audit.tree import CompactRange, Hasher, Root, Roots
 from sandbox.core.errors import fail
 from sandbox.core.resource import Entry
 from sandbox.store import tables
@@ -19,6 +20,10 @@ class Origin:
 
     name: str
     hasher: Hasher
+    roots: Roots = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "roots", Roots(self.hasher))
 
 
 def read_head(connection: Connection, origin: Origin, *, lock: bool = False) -> CompactRange:
@@ -37,6 +42,20 @@ def read_head(connection: Connection, origin: Origin, *, lock: bool = False) -> 
             configured=f"{origin.name} {origin.hasher.algorithm}",
         )
     return CompactRange.from_bytes(row["size"], row["hashes"])
+
+
+def roots(connection: Connection, origin: Origin) -> Root:
+    """The roots of parts of the log. Raises AUDIT_PROOF where the log does not reach so far."""
+    c = tables.audit.c
+
+    def leaves(start: int, stop: int) -> Sequence[bytes]:
+        query = select(c.leaf).where(c.seq >= start, c.seq < stop).order_by(c.seq)
+        found = connection.execute(query).scalars().all()
+        if len(found) != stop - start:
+            raise fail("AUDIT_PROOF", old=start, new=stop, size=start + len(found))
+        return found
+
+    return origin.roots.over(leaves)
 
 
 def begin_log(connection: Connection, origin: Origin) -> None:

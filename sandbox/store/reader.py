@@ -7,18 +7,40 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    UnaryExpression,
+    and_,
+    asc,
+    desc,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 
 from sandbox.audit.checkpoint import Checkpoint, VerifierKey, parse_checkpoint
-from sandbox.audit.entry import decode
+from sandbox.audit.entry import read
 from sandbox.audit.tree import CompactRange, consistency_proof, inclusion_proof
 from sandbox.core.errors import fail
+from sandbox.core.lifecycle import Reach
 from sandbox.core.resource import Entry, Resource
 from sandbox.store import tables as t
-from sandbox.store.log import Origin, read_head
+from sandbox.store.identity import IdentityReader
+from sandbox.store.log import Origin, read_head, roots
 from sandbox.store.rows import Account, Membership, Node, TokenInfo, resource_of, storable
 
 _BATCH = 1000  # rows held in memory while the log is streamed
+ORDERS: dict[str, Column[Any]] = {
+    "created": t.resource.c.created_at,
+    "changed": t.resource.c.changed_at,
+    "due": t.resource.c.due_at,
+    "state": t.resource.c.state,
+    "id": t.resource.c.id,
+}
 
 
 def token_hash(token: str) -> str:
@@ -26,7 +48,7 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()
 
 
-class Reader:
+class Reader(IdentityReader):
     """What can be asked, inside ``Store.read`` or ``Store.write``. Use it in its own thread only."""
 
     def __init__(self, connection: Connection, origin: Origin) -> None:
@@ -79,6 +101,67 @@ class Reader:
             query = query.where(or_(later, and_(r.created_at == last.created_at, r.id > last.id)))
         return [resource_of(row) for row in self._connection.execute(query).mappings()]
 
+    def page(
+        self,
+        kind: str,
+        *,
+        states: Sequence[str] = (),
+        reach: Reach | None = None,
+        order: str = "created",
+        descending: bool = False,
+        after: str = "",
+        limit: int = 50,
+    ) -> list[Resource]:
+        """At most ``limit`` present versions of ``kind`` in ``states`` (empty: any) and within ``reach``.
+
+        ``order`` is one of ``ORDERS``, ties by id; what has no due date is due last. ``after`` is the id of
+        the last one of the page before, wherever it stands now; one that does not exist raises NOT_FOUND.
+        """
+        c, key = t.resource.c, ORDERS[order]
+        texts = [kind, after, *states, *((reach.organisation, *sum(reach.labels, ())) if reach else ())]
+        if not all(storable(text) for text in texts):
+            return []
+        # the keys alone are sorted: the rows are long
+        query = select(c.id).where(c.kind == kind)
+        if states:
+            query = query.where(c.state.in_(states))
+        if reach is not None:
+            within = [c.id.in_(self._labelled(kind, name, value)) for name, value in reach.labels]
+            query = query.where(or_(c.organisation == reach.organisation, *within))
+        ids: list[str] = []
+        for part in self._parts(kind, key, after, descending):
+            left = limit - len(ids)
+            ids += self._connection.execute(query.where(part[0]).order_by(*part[1]).limit(left)).scalars()
+        rows = self._connection.execute(select(t.resource).where(c.kind == kind, c.id.in_(ids))).mappings()
+        found = {row["id"]: resource_of(row) for row in rows}
+        return [found[id] for id in ids]
+
+    def _parts(
+        self, kind: str, key: Column[Any], after: str, descending: bool
+    ) -> list[tuple[ColumnElement[bool], list[UnaryExpression[Any]]]]:
+        """What a page is put together from, one after the other: a condition and its order, each of which an
+        index serves as it stands. Rows without the key (no due date) come last, by id."""
+        c, direction = t.resource.c, desc if descending else asc
+        keyed, bare = key.is_not(None), key.is_(None)
+        parts: list[tuple[ColumnElement[bool], list[UnaryExpression[Any]]]] = [
+            (keyed, [direction(key), direction(c.id)])
+        ]
+        if key.nullable:
+            parts.insert(0 if descending else 1, (bare, [direction(c.id)]))
+        if not after:
+            return parts
+        last = self._connection.execute(select(key).where(c.kind == kind, c.id == after)).one_or_none()
+        if last is None:
+            raise fail("NOT_FOUND", kind=kind, id=after)
+        if last[0] is None:
+            at = next(n for n, part in enumerate(parts) if part[0] is bare)
+            here, there = tuple_(c.id), tuple_(literal(after))
+        else:
+            at = next(n for n, part in enumerate(parts) if part[0] is keyed)
+            here, there = tuple_(key, c.id), tuple_(last[0], after)
+        further = here < there if descending else here > there
+        return [(and_(parts[at][0], further), parts[at][1]), *parts[at + 1 :]]
+
     @staticmethod
     def _labelled(kind: str, key: str, value: str) -> Select[tuple[str]]:
         c = t.label.c
@@ -112,20 +195,25 @@ class Reader:
         """All accounts by id."""
         return self._accounts(select(t.account).order_by(t.account.c.id))
 
-    def account_by_token(self, token: str, now: datetime) -> Account | None:
-        """Whose token it is: None for one unknown, revoked, expired at ``now`` or of a disabled account."""
+    def token_of(self, token: str, now: datetime) -> TokenInfo | None:
+        """The token in force at ``now`` with this secret; None for one unknown, revoked or expired."""
         c = t.token.c
-        query = select(c.account).where(
+        query = select(c.account, c.name, c.expires_at, c.revoked, c.scope).where(
             c.sha256 == token_hash(token), c.revoked.is_(False), c.expires_at > now
         )
-        owner = self._connection.execute(query).scalar_one_or_none()
-        account = self.account(owner) if owner is not None else None
+        row = self._connection.execute(query).mappings().one_or_none()
+        return TokenInfo(**row) if row else None
+
+    def account_by_token(self, token: str, now: datetime) -> Account | None:
+        """Whose token it is: None for one unknown, revoked, expired at ``now`` or of a disabled account."""
+        held = self.token_of(token, now)
+        account = self.account(held.account) if held is not None else None
         return None if account is None or account.disabled else account
 
     def tokens(self, account_id: str) -> list[TokenInfo]:
         """The tokens of an account without their secrets, by expiry."""
         c = t.token.c
-        query = select(c.account, c.name, c.expires_at, c.revoked).where(c.account == account_id)
+        query = select(c.account, c.name, c.expires_at, c.revoked, c.scope).where(c.account == account_id)
         rows = self._connection.execute(query.order_by(c.expires_at, c.name)).mappings()
         return [TokenInfo(**row) for row in rows]
 
@@ -144,19 +232,29 @@ class Reader:
     # audit
 
     def entries(
-        self, *, start: int = 0, limit: int | None = None, object: str | None = None
+        self,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        limit: int | None = None,
+        object: str | None = None,
+        newest: bool = False,
     ) -> list[tuple[int, Entry]]:
-        """Audit entries with their position, from position ``start``; ``object`` is ``kind/id``.
+        """Audit entries with their position, from position ``start`` to before ``end``, in their order or the
+        newest first; ``object`` is ``kind/id``.
 
         Those whose payload was purged are left out: the entry of the purge tells of them.
         """
         c = t.audit.c
-        query = select(c.seq, c.body).where(c.seq >= start, c.body != b"").order_by(c.seq).limit(limit)
+        order = desc(c.seq) if newest else asc(c.seq)
+        query = select(c.seq, c.body).where(c.seq >= start, c.body != b"").order_by(order).limit(limit)
+        if end is not None:
+            query = query.where(c.seq < end)
         if object is not None:
             if not storable(object):
                 return []
             query = query.where(c.object == object)
-        return [(row.seq, decode(row.body)) for row in self._connection.execute(query)]
+        return [(row.seq, read(row.body)) for row in self._connection.execute(query)]
 
     def raw_entries(self, end: int) -> Iterator[tuple[int, bytes, bytes, int | None]]:
         """(position, canonical bytes, leaf hash, position of the entry that tells of its purge or None) of
@@ -174,7 +272,7 @@ class Reader:
         refs = select(mark.kind + "/" + mark.id).where(mark.key == label, mark.value == value)
         query = select(c.seq, c.body).where(c.object.in_(refs), c.body != b"").order_by(c.seq)
         for row in self._connection.execute(query.execution_options(yield_per=_BATCH)):
-            yield row.seq, decode(row.body)
+            yield row.seq, read(row.body)
 
     def head(self) -> CompactRange:
         """The present state of the log."""
@@ -187,25 +285,28 @@ class Reader:
 
     def checkpoint_of(self, size: int) -> Checkpoint | None:
         """The signed head of the log of ``size`` entries, if it was signed."""
-        query = select(t.checkpoint.c.note).where(t.checkpoint.c.size == size)
-        note = self._connection.execute(query).scalar_one_or_none()
+        return self._head(select(t.checkpoint.c.note).where(t.checkpoint.c.size == size))
+
+    def newest_checkpoint(self) -> Checkpoint | None:
+        """The last signed head."""
+        return self._head(select(t.checkpoint.c.note).order_by(t.checkpoint.c.size.desc()))
+
+    def checkpoint_above(self, seq: int) -> Checkpoint | None:
+        """The first signed head of a log that has entry ``seq``."""
+        c = t.checkpoint.c
+        return self._head(select(c.note).where(c.size > seq).order_by(c.size))
+
+    def _head(self, query: Select[str]) -> Checkpoint | None:
+        note = self._connection.execute(query.limit(1)).scalar_one_or_none()
         return parse_checkpoint(note) if note is not None else None
 
     def inclusion(self, seq: int, size: int) -> list[bytes]:
         """The proof that entry ``seq`` is in the log of ``size`` entries; AUDIT_PROOF when it is not."""
-        return inclusion_proof(self._leaves(size), seq, self._origin.hasher)
+        return inclusion_proof(roots(self._connection, self._origin), seq, size)
 
     def consistency(self, old: int, new: int) -> list[bytes]:
         """The proof that the log of ``new`` entries extends that of ``old``; else AUDIT_PROOF."""
-        return consistency_proof(self._leaves(new), old, self._origin.hasher)
-
-    def _leaves(self, size: int) -> Sequence[bytes]:
-        c = t.audit.c
-        query = select(c.leaf).where(c.seq < size).order_by(c.seq)
-        leaves = self._connection.execute(query).scalars().all()
-        if len(leaves) != size:
-            raise fail("AUDIT_PROOF", old=size, new=size, size=len(leaves))
-        return leaves
+        return consistency_proof(roots(self._connection, self._origin), old, new)
 
     # nodes and repeated requests
 

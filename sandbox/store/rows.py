@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic_core import from_json
 from sqlalchemy import RowMapping
 
 from sandbox.audit.entry import encode
@@ -45,6 +46,7 @@ class TokenInfo:
     name: str
     expires_at: datetime
     revoked: bool
+    scope: str = "decide"
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,12 @@ def check_text(limit: int = MAX_NAME, **fields: str) -> None:
 
 
 def check_json(what: str, value: Any) -> None:
-    """Raises MALFORMED unless ``value`` is plain JSON: no NaN, no times, no NUL, text keys."""
+    """Raises MALFORMED unless ``value`` is plain JSON that will be read as it was written: no NaN, no times,
+    no NUL, no half of a surrogate pair, text keys, not nested beyond what the reader takes."""
     try:
         text = json.dumps(value, allow_nan=False)
-        same = json.loads(text) == value
-    except (TypeError, ValueError):
+        same = from_json(text) == value
+    except (TypeError, ValueError, RecursionError):
         same = False
     if not same:
         raise fail("MALFORMED", what=what, why="it is not plain JSON")

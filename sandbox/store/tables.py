@@ -96,6 +96,10 @@ resource = Table(
     Index("ix_resource_organisation", "kind", "organisation", "created_at", "id"),
     Index("ix_resource_state", "kind", "state", "created_at", "id"),
     Index("ix_resource_due", "overdue", "due_at"),
+    # lists by their clocks; the long columns stand before these in a row, so an index saves reading them
+    Index("ix_resource_by_due", "kind", "due_at", "id"),
+    Index("ix_resource_by_state_due", "kind", "state", "due_at", "id"),
+    Index("ix_resource_by_change", "kind", "changed_at", "id"),
 )
 
 resource_version = Table(
@@ -153,7 +157,51 @@ token = Table(
     Column("name", String(MAX_NAME), nullable=False),
     Column("expires_at", UTCDateTime, nullable=False),
     Column("revoked", Boolean, nullable=False),
+    Column("scope", String(16), nullable=False, server_default="decide"),  # read, act, decide
     Index("ix_token_account", "account", "name"),
+)
+
+password = Table(
+    "password",
+    metadata,
+    Column("account", String(MAX_NAME), ForeignKey("account.id"), primary_key=True),
+    Column("hash", String(MAX_VALUE), nullable=False),  # argon2id, with its parameters and salt
+    Column("must_change", Boolean, nullable=False),
+    Column("expires_at", UTCDateTime),
+    Column("changed_at", UTCDateTime, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("account", String(MAX_NAME), ForeignKey("account.id"), nullable=False),
+    Column("acting", String(MAX_REF), nullable=False),
+    Column("csrf", String(64), nullable=False),
+    Column("method", String(16), nullable=False),
+    Column("created_at", UTCDateTime, nullable=False),
+    Column("seen_at", UTCDateTime, nullable=False),
+    Column("stepped_up_at", UTCDateTime),
+    Index("ix_session_account", "account"),
+    Index("ix_session_seen", "seen_at"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("key", String(64), nullable=False),  # a keyed hash: people type passwords where names belong
+    Column("at", UTCDateTime, nullable=False),
+    Index("ix_attempt_key", "key", "at"),
+    Index("ix_attempt_at", "at"),
+)
+
+account_link = Table(
+    "account_link",
+    metadata,
+    Column("issuer", String(MAX_VALUE), primary_key=True),
+    Column("sub", String(MAX_VALUE), primary_key=True),
+    Column("account", String(MAX_NAME), ForeignKey("account.id"), nullable=False),
 )
 
 node = Table(

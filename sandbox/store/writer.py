@@ -20,6 +20,7 @@ from sandbox.audit.tree import CompactRange
 from sandbox.core.errors import fail
 from sandbox.core.resource import Entry, Resource
 from sandbox.store import tables as t
+from sandbox.store.identity import IdentityWriter
 from sandbox.store.log import Origin, append, read_head
 from sandbox.store.reader import Reader, token_hash
 from sandbox.store.rows import Account, check_json, check_resource, check_text, values_of
@@ -27,7 +28,7 @@ from sandbox.store.rows import Account, check_json, check_resource, check_text, 
 TOKEN_PREFIX = "sbx_"  # noqa: S105 - marks a token for secret scanners; not a secret
 
 
-class Writer(Reader):
+class Writer(IdentityWriter, Reader):
     """What can be done inside ``Store.write``. Writers are serial: the head is locked first."""
 
     def __init__(self, connection: Connection, origin: Origin) -> None:
@@ -128,7 +129,9 @@ class Writer(Reader):
             self._connection.execute(insert(t.membership), rows)
         return account
 
-    def put_token(self, account_id: str, name: str, expires_at: datetime, entry: Entry) -> str:
+    def put_token(
+        self, account_id: str, name: str, expires_at: datetime, entry: Entry, *, scope: str = "decide"
+    ) -> str:
         """Make an API token and give it, this once; only its SHA-256 is kept.
 
         ``entry.object`` is ``account/<id>``. Raises NOT_FOUND (account), EXISTS (a token of that name
@@ -151,6 +154,7 @@ class Writer(Reader):
                 name=name,
                 expires_at=expires_at,
                 revoked=False,
+                scope=scope,
             )
         )
         return token
@@ -163,11 +167,6 @@ class Writer(Reader):
         own = (c.account == account_id, c.name == name, c.revoked.is_(False))
         if self._connection.execute(update(t.token).where(*own).values(revoked=True)).rowcount == 0:
             raise fail("NOT_FOUND", kind="token", id=name)
-
-    def _note_of(self, object: str, entry: Entry) -> None:
-        if entry.object != object or entry.outcome != "done":
-            raise fail("ENTRY_MISMATCH", what="object")
-        self.note(entry)
 
     # no state of the space: signs of life, answers to repeated requests, signed heads
 

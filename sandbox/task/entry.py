@@ -82,7 +82,7 @@ def main() -> int:
         report = room_of(kind)(params, inputs, files)
     except SandboxError as refusal:
         report = {"ok": False, "code": refusal.code, "details": refusal.details}
-    except Exception:  # its text may hold a value of the data: dropped, not logged
+    except BaseException:  # a library's panic is no Exception; its text may hold a value: dropped, not logged
         report, status = {"ok": False, "code": "INTERNAL"}, 1
     if not report.get("ok"):
         clear(files)

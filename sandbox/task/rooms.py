@@ -12,8 +12,14 @@ import sys
 # called: an image holds only the libraries (and, for ``job``, only the packages) its kinds need.
 ROOMS = {
     "ingest": "sandbox.workspace.ingest",
+    "profile": "sandbox.desensitize.profile.room",
     "view": "sandbox.workspace.view",
     "recipe": "sandbox.desensitize.task",
+    "preview": "sandbox.desensitize.preview_task",
+    "reidentify": "sandbox.desensitize.reidentify",
+    "anonymise": "sandbox.desensitize.search.task",
+    "dp": "sandbox.desensitize.dp.task",
+    "dummy": "sandbox.desensitize.dummy.task",
     "job": "sandbox.task.job",
     "check": "sandbox.egress.task",
 }
@@ -22,7 +28,7 @@ JOB = ROOMS["job"]
 OF_IMAGE = {
     "sql": (JOB, "sandbox.task.sql_job"),
     "python": ("sandbox.task.spare", JOB, "sandbox.task.python_job"),
-    "check": (ROOMS["ingest"], ROOMS["view"], ROOMS["recipe"], ROOMS["check"]),
+    "check": (ROOMS["ingest"], ROOMS["profile"], ROOMS["view"], ROOMS["recipe"], ROOMS["dp"], ROOMS["check"]),
 }
 AHEAD = "ahead"  # instead of a kind: no task is known yet
 

@@ -67,6 +67,14 @@ def nothing_in(path):
         raise OSError(errno.ENODATA, "")
 
 
+def sys_kernel():
+    """Open if anything is there beside the size of a huge page, which is no secret."""
+    allowed = "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+    told = [os.path.join(place, name) for place, _, names in os.walk("/sys/kernel") for name in names]
+    if not set(told) - {allowed}:
+        raise OSError(errno.ENODATA, "")
+
+
 def others_in_proc():
     mine = {1, os.getpid()}
     if {int(name) for name in os.listdir("/proc") if name.isdigit()} <= mine:
@@ -263,7 +271,9 @@ ATTEMPTS = {
     "command_line": lambda: nothing_in("/proc/cmdline"),
     "sys_class": lambda: nothing_in("/sys/class"),
     "sys_block": lambda: nothing_in("/sys/block"),
-    "sys_kernel": lambda: nothing_in("/sys/kernel"),
+    "sys_kernel": sys_kernel,
+    "write_huge_page": lambda: write("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"),
+    "write_beside_huge_page": lambda: write("/sys/kernel/mm/transparent_hugepage/enabled"),
     "sys_firmware": lambda: nothing_in("/sys/firmware"),
 }
 

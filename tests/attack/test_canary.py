@@ -221,11 +221,13 @@ def test_the_canary_is_found_in_the_sealed_logs_and_nowhere_else(
 
 def routes() -> list[str]:
     """Every GET route of the API."""
-    app = create_app(SPACE)
+    app = create_app(SPACE, SPACE)  # nobody signs in
     return [route.path for route in app.routes if "GET" in (getattr(route, "methods", None) or ())]  # type: ignore[attr-defined]
 
 
-SPACE: Any = type("Nothing", (), {"control": None, "gate": None, "places": None})  # listed, not called
+SPACE: Any = type(
+    "Nothing", (), {"control": None, "gate": None, "places": None, "settings": None}
+)  # listed, not called
 
 
 @pytest.mark.requirement("R-117")

@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from sandbox.egress.clean import mask
 from sandbox.egress.findings import Severity
-from sandbox.egress.identifiers import scan
+from sandbox.pii.scan import scan
 
 ID, MOBILE, CARD, USCC = "110101199003077475", "13812345678", "6222020000000000004", "91350100M000100Y43"
 SHARED = Path(__file__).parents[2].parent / "shared"

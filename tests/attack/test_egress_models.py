@@ -201,7 +201,9 @@ def test_as_many_parameters_as_persons_are_refused(people, judge, tmp_path):
 )
 def test_a_model_that_learnt_by_heart_is_told_by_the_attack(people, judge, model):
     target = "score" if isinstance(model, DecisionTreeRegressor) else "disease"
-    found, _ = judge(fit(model, people, target))
+    found, text = judge(fit(model, people, target))
+    (curve,) = [one["curve"] for one in json.loads(text)["attacks"]]
+    assert max(caught - rate for rate, caught in curve) > 0.15  # well above chance somewhere
     evidence = found["MODEL_ATTACK"].evidence
     assert evidence["auc"] > 0.6
     assert evidence["exposed"] > 10
@@ -254,7 +256,12 @@ HONEST = {
 
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_model_is_tested_and_held(people, judge, name):
-    found, _ = judge(HONEST[name](people))
+    found, text = judge(HONEST[name](people))
+    (told,) = json.loads(text)["attacks"]
+    assert (told["auc"], told["rows"]) == tuple(
+        found["MODEL_TESTED"].evidence[key] for key in ("auc", "rows")
+    )
+    assert all(abs(caught - rate) < 0.15 for rate, caught in told["curve"])
     assert {item.severity for item in found.values()} <= {"hold", "flag"}
     evidence = found["MODEL_TESTED"].evidence
     assert 0.4 < evidence["auc"] <= 0.6

@@ -65,6 +65,9 @@ TAGS = frozenset(
         "svg",
         "rect",
         "text",
+        "line",
+        "polyline",
+        "circle",
     ]
 )
 ATTRIBUTES = frozenset(
@@ -84,7 +87,9 @@ ATTRIBUTES = frozenset(
         "y",
         "fill",
         "text-anchor",
-        "style",
+        "aria-hidden",
+        *("x1", "y1", "x2", "y2", "cx", "cy", "r", "points"),
+        *("stroke", "stroke-width", "stroke-dasharray", "stroke-opacity"),
     ]
 )
 
@@ -126,6 +131,12 @@ def told(word: str) -> dict[str, Any]:
         "thresholds": {"k": word}, "check_seconds": {word: 0.1},
         "pictures": [
             {"path": word, "part": word, "threshold": 9, "cells": 3, "states": ".sd0?<", "sizes": bands}
+        ],
+        "attacks": [
+            {
+                **{"path": word, "raw": word, "auc": 0.7, "threshold": 0.6, "tpr": 0.1, "rows": 9},
+                "curve": [[0, 1]],
+            }
         ],
     }  # fmt: skip
 

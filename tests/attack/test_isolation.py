@@ -77,6 +77,7 @@ EXPECTED: dict[str, set[str]] = {
     "write_task": REFUSED, "write_input": REFUSED, "write_input_folder": REFUSED,
     "write_input_sub_mount": REFUSED, "chmod_input": REFUSED, "unlink_input": REFUSED,
     "write_core_pattern": REFUSED, "write_sysrq": REFUSED | ABSENT, "write_cgroup": REFUSED | ABSENT,
+    "write_huge_page": REFUSED | ABSENT, "write_beside_huge_page": REFUSED | ABSENT,
     "write_release_agent": REFUSED | ABSENT, "lower_oom_score": {"EACCES"}, "write_dev": REFUSED,
     "exec_tmp": {"EACCES"}, "exec_out": {"EACCES"}, "exec_shm": {"EACCES"},
     "shell": ABSENT, "apt_sources": ABSENT, "nice_up": REFUSED,
@@ -107,7 +108,7 @@ def test_an_attempt_is_refused_by_what_should_refuse_it(attacked: Outcome, name:
 def test_no_attempt_is_left_out(attacked: Outcome) -> None:
     made: dict[str, Any] = attacked.report["attempts"]
     assert list(made) == ATTEMPTS
-    assert len(made) >= 111
+    assert len(made) >= 113
 
 
 def test_a_users_task_is_refused_an_input_with_a_file_system_below_it(tmp_path: Path) -> None:

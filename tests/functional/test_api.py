@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from sandbox.api.app import MAX_BODY, create_app
+from sandbox.api.app import create_app
+from sandbox.api.bounds import HEADERS, MAX_BODY
 from sandbox.audit.bundle import verify_bundle
 from sandbox.control.kinds import KINDS
 from tests.plugins.space import OUTPUT, PEOPLE, Scene
@@ -81,7 +82,9 @@ PRIVATE = [
     ("GET", "/v1/egress-request/eg-a/review/out.csv"),
     ("GET", "/v1/job/job-a/outputs/out.csv"),
     ("GET", "/v1/job/job-a/log"),
+    ("GET", "/v1/reidentification/rid-a/answer"),
     ("POST", "/v1/accounts/editor/tokens/test/revoke"),
+    ("POST", "/v1/accounts/editor/password"),
     ("POST", "/v1/accounts/editor/disable"),
     ("POST", "/v1/accounts/editor/enable"),
 ]
@@ -89,8 +92,11 @@ BODIED = [
     ("POST", "/v1/accounts", {"id": "new", "name": "n", "person": "p"}),
     ("POST", "/v1/accounts/editor/memberships", {"organisation": "office", "role": "provider"}),
     ("POST", "/v1/accounts/editor/tokens", {"name": "n"}),
+    ("POST", "/v1/accounts/editor/links", {"issuer": "https://id.example", "sub": "s"}),
+    ("POST", "/v1/accounts/editor/unlink", {"issuer": "https://id.example", "sub": "s"}),
     ("POST", "/v1/agreement", {"spec": {}}),
     ("POST", "/v1/egress-request/eg-a/package", {"token": "x"}),
+    ("POST", "/v1/dp/estimate", {"spec": {}}),
 ]
 
 
@@ -116,9 +122,10 @@ def test_every_route_is_in_one_of_the_lists_or_public(api: Api) -> None:
     }
     public = {path for _, path in routes if path.startswith("/public/")}
     assert public == {
-        f"/public/{name}" for name in ("catalogue", "negative-list", "agreements", "checkpoint", "health")
+        f"/public/{name}"
+        for name in ("catalogue", "negative-list", "agreements", "products", "use", "checkpoint", "health")
     }
-    open_ones = {"/openapi.json", "/v1/kinds"}  # the code's own tables
+    open_ones = {"/", "/openapi.json", "/v1/kinds"}  # on to the pages; the code's own tables
     closed = [one for one in routes if one[1] not in public | open_ones]
     assert len(closed) == len({*PRIVATE, *((m, p) for m, p, _ in BODIED)})
 
@@ -260,6 +267,7 @@ def test_a_defect_says_nothing_of_itself(api: Api, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(api.scene.control, "find", broken)
     answer = api("chief", "GET", "/v1/agreement")
     assert (answer.status_code, answer.json()["code"]) == (500, "INTERNAL")
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
     assert "CANARY" not in answer.text
     assert "secret" not in answer.text
 

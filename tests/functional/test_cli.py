@@ -175,6 +175,14 @@ def test_accounts_are_opened_joined_and_given_tokens_by_the_administrator(cli: C
     refused = cli("account", "open", "another", "某人", "person-x", who="li-developer", code=3)
     assert "ROLE" in refused
     assert "EXISTS" in cli("account", "open", "new-person", "新人", "person-new", code=3, **admin)
+    narrow = cli("account", "token", "new-person", "--name", "look", "--scope", "read", **admin).strip()
+    assert cli.live.case.scenario in cli("get", "scenario", SANDBOX_TOKEN=narrow)
+    assert "SCOPE" in cli("do", "job/none", "cancel", code=3, SANDBOX_TOKEN=narrow)
+    subject = ("new-person", "https://id.example", "s-1")
+    assert len(cli("account", "password", "new-person", **admin).strip()) == 24
+    assert cli("account", "link", *subject, **admin).strip() == " ".join(subject)
+    assert "EXISTS" in cli("account", "link", *subject, code=3, **admin)
+    assert cli("account", "unlink", *subject, **admin).strip() == " ".join(subject)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,11 @@ import pytest
 
 from sandbox.core.errors import CODES
 from sandbox.demo.story import CONTRACT, Case
+from sandbox.desensitize.profile.model import Profile
 from sandbox.executor.contract import Input, TaskKind
 from sandbox.executor.docker import calls
 from sandbox.executor.folders import TaskFolder
+from sandbox.executor.profile import HUGE_PAGE
 from sandbox.executor.slots import Slot
 from tests.plugins.engine import ProbeExecutor
 from tests.plugins.live import Live, LiveMaker
@@ -149,6 +151,16 @@ def rows_of(live: Live) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def test_a_real_supply_carries_its_proposal_and_where_the_entry_says_less(live: Live) -> None:
+    supply = live.get("supply", live.case.supply)
+    kept = supply.status["grading"]
+    found = Profile.model_validate(kept["proposal"])
+    assert found.rows == supply.status["snapshot"]["rows"]
+    assert {row["what"] for row in kept["laxer"]} <= {"level", "flag", "role", "entity", "sensitive_group"}
+    entry = live.get("catalogue-entry", supply.spec["entry"])
+    assert [one.name for one in found.fields] == [field["name"] for field in entry.spec["fields"]]
+
+
 @pytest.mark.requirement("R-031")
 def test_a_column_off_the_list_is_denied_before_start_and_the_row_filter_is_in_the_view(live: Live) -> None:
     women = live.story.cases[1]
@@ -230,7 +242,8 @@ def test_the_job_is_given_its_list_and_nothing_else(live: Live) -> None:
         slot = Slot.of(TaskFolder(live.executor.root, name))
         assert slot is not None
         mounts = api.inspect_container(slot.container)["Mounts"]
-    assert {(mount["Destination"], mount["RW"]) for mount in mounts} == {("/in", False), ("/out", True)}
+    folders = {(mount["Destination"], mount["RW"]) for mount in mounts} - {(str(HUGE_PAGE), False)}
+    assert folders == {("/in", False), ("/out", True)}  # beside them one number of the kernel
     inside = live.places.tasks / name / "in"
     assert {path.name for path in inside.iterdir()} == {"task.json", "go", "data", "code"}
     assert {path.name for path in (inside / "data").iterdir()} == {"residents.parquet"}

@@ -80,6 +80,7 @@ STEPS = (  # who, guide, section, block of the section
     ("zhao-opco", "operator", 5, 1),
     ("chen-bureau", "authority", 5, 1),
     ("admin", "administrator", 3, 1),
+    ("admin", "administrator", 3, 2),
 )
 PREPARED = {  # done by ``Play.begin``
     ("administrator", 1, 0),  # init, serve and worker with the test's folder and port
@@ -88,6 +89,8 @@ PREPARED = {  # done by ``Play.begin``
     ("administrator", 5, 0),  # with the processes stopped: tests/functional/test_at_rest.py
     ("provider", 4, 0),  # the key is made here: the machine may have no openssl
 }
+# of data with an entity column, which the survey here has not: see tests/functional/test_dp_budget_path.py
+ELSEWHERE = {("developer", 2, 1), ("auditor", 1, 1)}
 # the review room and the audit routes are reached with curl; a machine for tests may have none
 CURL = f"""#!{sys.executable}
 import sys, httpx
@@ -328,5 +331,5 @@ def test_nothing_of_the_agreement_is_left(played: Play) -> None:
 
 def test_every_block_is_played_or_prepared() -> None:
     steps = {step[1:] for step in STEPS}
-    assert sorted(set(ALL) - steps - PREPARED) == []
-    assert sorted((steps | PREPARED) - set(ALL)) == []
+    assert sorted(set(ALL) - steps - PREPARED - ELSEWHERE) == []
+    assert sorted((steps | PREPARED | ELSEWHERE) - set(ALL)) == []

@@ -28,7 +28,7 @@ from tests.refusal import refused
 LOOK = """
 import importlib, importlib.util
 LIBRARIES = "duckdb polars pyarrow pandas numpy scipy sklearn statsmodels PIL pydantic yaml rfc8785"
-OTHERS = " pip setuptools distutils sqlalchemy fastapi docker dbos"
+OTHERS = " cryptography pip setuptools distutils sqlalchemy fastapi docker dbos"
 files = []
 for folder, _, names in os.walk("/"):
     if not folder.startswith(("/proc", "/sys", "/dev", "/in", "/out", "/tmp")):
@@ -87,12 +87,14 @@ HELD: dict[
             "pydantic",
             "yaml",
             "rfc8785",
+            "cryptography",
         },
-        {"core", "task", "workspace", "policy", "desensitize", "egress"},
+        {"core", "task", "workspace", "policy", "desensitize", "egress", "pii"},
         [
             "sandbox.workspace.ingest",
             "sandbox.workspace.view",
             "sandbox.desensitize.task",
+            "sandbox.desensitize.ff1",
             "sandbox.egress.task",
         ],
     ),

@@ -65,6 +65,7 @@ def test_every_listed_property_of_the_container_holds(
     assert not host["Binds"]
     made_at = prober.root / ".slots" / slot  # since then renamed to the task's folder
     assert sorted((m["Source"], m["Destination"], m["RW"], m["Propagation"]) for m in report["Mounts"]) == [
+        *[(str(path), str(path), False, "rprivate") for path in (profile.HUGE_PAGE,) if path.is_file()],
         (str(made_at / "in"), "/in", False, "rslave"),
         (str(made_at / "out"), "/out", True, "rprivate"),
     ]

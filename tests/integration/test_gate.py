@@ -298,6 +298,7 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
         if "Response" in str(inspect.signature(route.endpoint).return_annotation)
     }
     assert set(binary) == {
+        "/",  # leads on to the console
         "/public/checkpoint",
         "/v1/audit/bundle",
         "/v1/egress-request/{id}/package",
@@ -305,6 +306,7 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
         "/v1/egress-request/{id}/review/{path}",
         "/v1/job/{id}/log",
         "/v1/job/{id}/outputs/{path}",
+        "/v1/reidentification/{id}/answer",
     }
     for path, verb in (("package", "open"), ("review/{path}", "review")):
         endpoint = binary[f"/v1/egress-request/{{id}}/{path}"]
@@ -319,5 +321,11 @@ def test_the_routes_that_answer_with_bytes_are_the_gates_and_the_logs(scene: Sce
     outputs = functions[binary["/v1/job/{id}/outputs/{path}"].__name__]
     assert not [node for node in ast.walk(outputs) if isinstance(node, ast.Return)]  # it only ever refuses
     assert "open_log" in binary["/v1/job/{id}/log"].__code__.co_names  # to a reviewer inside the domain
+    answer = binary["/v1/reidentification/{id}/answer"].__code__  # to the provider that the values came from
+    assert "open_answer" in answer.co_names
     mounted = [route.path for route in app.routes if not isinstance(route, APIRoute)]
-    assert mounted == ["/openapi.json"]
+    assert mounted == ["/openapi.json", "/console"]
+    for page in (SOURCE / "console").rglob(
+        "*.py"
+    ):  # its pages hand out what the gate gives, and open nothing
+        assert ".places" not in page.read_text(encoding="utf-8"), page.name

@@ -83,6 +83,14 @@ def leaves_of(entries: list[bytes], h: tree.Hasher) -> list[bytes]:
     return [h.leaf(entry) for entry in entries]
 
 
+def proof_inclusion(leaves: list[bytes], index: int) -> list[bytes]:
+    return tree.inclusion_proof(tree.over(leaves, SHA256), index, len(leaves))
+
+
+def proof_consistency(leaves: list[bytes], old: int) -> list[bytes]:
+    return tree.consistency_proof(tree.over(leaves, SHA256), old, len(leaves))
+
+
 @pytest.mark.parametrize("size", range(9))
 def test_roots_of_the_published_vectors(size: int) -> None:
     assert tree.root_of(leaves_of(VECTOR_LEAVES[:size], SHA256), SHA256).hex() == VECTOR_ROOTS[size]
@@ -91,13 +99,13 @@ def test_roots_of_the_published_vectors(size: int) -> None:
 @pytest.mark.parametrize(("index", "size"), VECTOR_INCLUSION)
 def test_inclusion_proofs_of_the_published_vectors(index: int, size: int) -> None:
     leaves = leaves_of(VECTOR_LEAVES[:size], SHA256)
-    proof = tree.inclusion_proof(leaves, index, SHA256)
+    proof = proof_inclusion(leaves, index)
     assert [node.hex() for node in proof] == VECTOR_INCLUSION[index, size]
 
 
 @pytest.mark.parametrize(("old", "new"), VECTOR_CONSISTENCY)
 def test_consistency_proofs_of_the_published_vectors(old: int, new: int) -> None:
-    proof = tree.consistency_proof(leaves_of(VECTOR_LEAVES[:new], SHA256), old, SHA256)
+    proof = proof_consistency(leaves_of(VECTOR_LEAVES[:new], SHA256), old)
     assert [node.hex() for node in proof] == VECTOR_CONSISTENCY[old, new]
 
 
@@ -123,7 +131,7 @@ def test_inclusion_is_shown_and_nothing_else_is(data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(entries) - 1))
     leaves = leaves_of(entries, SHA256)
     root, size = naive_root(entries, SHA256), len(entries)
-    proof = tree.inclusion_proof(leaves, index, SHA256)
+    proof = proof_inclusion(leaves, index)
 
     def shown(leaf: bytes, at: int, of: int, path: list[bytes], under: bytes) -> bool:
         return tree.verify_inclusion(leaf, at, of, path, under, SHA256)
@@ -148,7 +156,7 @@ def test_consistency_is_shown_and_a_rewritten_past_is_not(data: st.DataObject) -
     new = len(entries)
     leaves = leaves_of(entries, SHA256)
     old_root, new_root = naive_root(entries[:old], SHA256), naive_root(entries, SHA256)
-    proof = tree.consistency_proof(leaves, old, SHA256)
+    proof = proof_consistency(leaves, old)
 
     def shown(path: list[bytes], before: bytes, after: bytes) -> bool:
         return tree.verify_consistency(old, new, path, before, after, SHA256)
@@ -171,13 +179,35 @@ def test_every_proof_of_every_small_tree_verifies() -> None:
     roots = [tree.root_of(leaves[:size], SHA256) for size in range(34)]
     for size in range(1, 34):
         for index in range(size):
-            proof = tree.inclusion_proof(leaves[:size], index, SHA256)
+            proof = proof_inclusion(leaves[:size], index)
             assert tree.verify_inclusion(leaves[index], index, size, proof, roots[size], SHA256)
         for old in range(1, size + 1):
-            proof = tree.consistency_proof(leaves[:size], old, SHA256)
+            proof = proof_consistency(leaves[:size], old)
             assert tree.verify_consistency(old, size, proof, roots[old], roots[size], SHA256)
             if old < size:
                 assert not tree.verify_consistency(old, size, proof, roots[old - 1], roots[size], SHA256)
+
+
+@given(st.data())
+def test_a_growing_log_is_proven_from_blocks_that_are_read_once(data: st.DataObject) -> None:
+    leaves = leaves_of([bytes([number]) for number in range(70)], SHA256)
+    read: list[tuple[int, int]] = []
+
+    def part(start: int, stop: int) -> list[bytes]:
+        assert stop - start <= 8
+        read.append((start, stop))
+        return leaves[start:stop]
+
+    class Small(tree.Roots):
+        BLOCK = 8
+
+    remembered = Small(SHA256).over(part)
+    for size in sorted(data.draw(st.lists(st.integers(1, 70), min_size=1, max_size=5))):
+        index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
+        assert tree.inclusion_proof(remembered, index, size) == proof_inclusion(leaves[:size], index)
+        assert tree.consistency_proof(remembered, old, size) == proof_consistency(leaves[:size], old)
+    whole = [one for one in read if one[1] - one[0] == 8]
+    assert len(whole) == len(set(whole))
 
 
 def test_an_empty_proof_between_different_sizes_shows_nothing() -> None:
@@ -188,7 +218,7 @@ def test_an_empty_proof_between_different_sizes_shows_nothing() -> None:
 @pytest.mark.parametrize("index", [-1, 3])
 def test_no_inclusion_proof_outside_the_log(index: int) -> None:
     with pytest.raises(SandboxError) as caught:
-        tree.inclusion_proof(leaves_of(VECTOR_LEAVES[:3], SHA256), index, SHA256)
+        proof_inclusion(leaves_of(VECTOR_LEAVES[:3], SHA256), index)
     assert caught.value.code == "AUDIT_PROOF"
     assert isinstance(caught.value, Invalid)
 
@@ -196,7 +226,7 @@ def test_no_inclusion_proof_outside_the_log(index: int) -> None:
 @pytest.mark.parametrize("old", [0, 4])
 def test_no_consistency_proof_outside_the_log(old: int) -> None:
     with pytest.raises(SandboxError) as caught:
-        tree.consistency_proof(leaves_of(VECTOR_LEAVES[:3], SHA256), old, SHA256)
+        proof_consistency(leaves_of(VECTOR_LEAVES[:3], SHA256), old)
     assert caught.value.code == "AUDIT_PROOF"
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import polars as pl
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sandbox.desensitize.tokens import TokenVault
 from sandbox.desensitize.transforms import TRANSFORMS
-from sandbox.desensitize.transforms.base import Unfit
+from sandbox.desensitize.transforms.base import Setting, Unfit
 
 KEYS = {"k": bytes(range(32)), "other": bytes(range(1, 33))}
 
@@ -23,7 +26,7 @@ KEYS = {"k": bytes(range(32)), "other": bytes(range(1, 33))}
 def apply(name: str, values: Sequence[Any] | pl.Series, **params: Any) -> list[Any]:
     row = TRANSFORMS[name]
     column = values if isinstance(values, pl.Series) else pl.Series("x", values)
-    result = row.apply(column, row.params.model_validate(params), KEYS)
+    (result,) = row.apply([column], row.params.model_validate(params), Setting(KEYS))
     assert result.len() == column.len()
     return result.to_list()
 
@@ -66,6 +69,11 @@ def test_results(name: str, params: dict[str, Any], values: list[Any], expected:
     assert apply(name, values, **params) == expected
 
 
+def test_a_mask_of_a_long_text_costs_what_the_text_is_long() -> None:
+    long = "x" * (1 << 20)
+    assert apply("mask", [long, "13812345678"], keep_first=1) == ["x" + "*" * ((1 << 20) - 1), "1" + "*" * 10]
+
+
 @pytest.mark.parametrize("values", [["1", "x", None, ""], [1.5, 2.0], [float("inf")]])
 def test_convert_counts_what_it_cannot_do(values: list[Any]) -> None:
     with pytest.raises(Unfit) as caught:
@@ -74,8 +82,10 @@ def test_convert_counts_what_it_cannot_do(values: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("name", ["sha256", "sm3"])
-def test_a_pseudonym_is_an_hmac(name: str) -> None:
-    digest = hmac.new(KEYS["k"], b"520102199001011234", name).digest()
+def test_a_pseudonym_is_an_hmac_under_a_key_of_its_own(name: str) -> None:
+    info = f'["sandbox/recipe/1","pseudonym","{name}"]'.encode()
+    key = HKDFExpand(SHA256(), 32, info).derive(KEYS["k"])
+    digest = hmac.new(key, b"520102199001011234", name).digest()
     assert apply("pseudonym", ["520102199001011234"], key="k", hash=name, prefix="P-") == [
         "P-" + b32encode(digest)[:26].decode()
     ]
@@ -132,7 +142,10 @@ def test_what_says_so_keeps_order(name: str, params: dict[str, Any], values: lis
 
 
 def test_those_are_all_that_say_so() -> None:
-    assert {name for name, row in TRANSFORMS.items() if row.keeps_order} == {name for name, _ in ORDERED}
+    # a sample changes no value
+    assert {name for name, row in TRANSFORMS.items() if row.keeps_order} == {name for name, _ in ORDERED} | {
+        "sample"
+    }
 
 
 @settings(max_examples=40, deadline=None)
@@ -147,16 +160,45 @@ def test_a_band_holds_its_value(values: list[int | None], width: float) -> None:
             assert low <= value < high
 
 
-@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+EMPTY: dict[str, dict[str, Any]] = {
+    "generalise": {"by": "prefix", "length": 2},
+    "pseudonym": {"key": "k"},
+    "fpe": {"key": "k", "form": "mobile"},
+    "token": {"domain": "person"},
+    "top_code": {"limit": 1},
+    "bottom_code": {"limit": 1},
+    "round": {"to": 1},
+    "round_random": {"key": "k", "to": 5, "by": "x"},
+    "noise": {"scale": 2},
+    "date_shift": {"key": "k", "by": "x", "days": 30},
+    "convert": {"to": "string"},
+}
+NUMBERED = {"top_code", "bottom_code", "round", "round_random", "noise"}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, row in TRANSFORMS.items() if not (row.many or row.selects))
+)
 def test_an_empty_column_stays_empty(name: str) -> None:
-    params: dict[str, dict[str, Any]] = {
-        "generalise": {"by": "prefix", "length": 2},
-        "pseudonym": {"key": "k"},
-        "top_code": {"limit": 1},
-        "bottom_code": {"limit": 1},
-        "round": {"to": 1},
-        "convert": {"to": "string"},
-    }
-    type_ = pl.Int64 if name in {"top_code", "bottom_code", "round"} else pl.String
+    type_ = pl.Int64 if name in NUMBERED else pl.Date if name == "date_shift" else pl.String
+    row = TRANSFORMS[name]
+    params = row.params.model_validate(EMPTY.get(name, {}))
     for values in ([], [None, None]):
-        assert apply(name, pl.Series("x", values, dtype=type_), **params.get(name, {})) == values
+        column = pl.Series("x", values, dtype=type_)
+        setting = Setting(KEYS, {"x": pl.Series("x", values, dtype=pl.String)}, TokenVault())
+        assert row.apply([column], params, setting)[0].to_list() == values
+
+
+@pytest.mark.parametrize("name", sorted(TRANSFORMS))
+def test_every_transform_says_what_it_does(name: str) -> None:
+    more = {
+        "geo": {"decimals": 2},
+        "microaggregate": {"k": 5, "by": "who"},
+        "sample": {"key": "k", "share": 0.1},
+    }
+    row = TRANSFORMS[name]
+    zh, en = row.explain(row.params.model_validate((EMPTY | more).get(name, {})))
+    assert zh.endswith("。")
+    assert en.endswith(".")
+    assert row.title_zh
+    assert row.title_en

@@ -34,7 +34,7 @@ def defined(path: Path) -> set[str]:
 
 
 def expected_by(path: Path) -> set[str]:
-    """The codes that a test module expects: as an argument of a call, or compared with something."""
+    """The codes that a test module expects: an argument of a call, compared with, or in a table of cases."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         inside: list[ast.expr] = []
@@ -42,9 +42,14 @@ def expected_by(path: Path) -> set[str]:
             inside = [*node.args, *(keyword.value for keyword in node.keywords)]
         elif isinstance(node, ast.Compare):
             inside = [node.left, *node.comparators]
-        for one in inside:
-            parts = one.elts if isinstance(one, ast.Tuple | ast.List | ast.Set) else [one]
-            found |= {p.value for p in parts if isinstance(p, ast.Constant) and isinstance(p.value, str)}
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Tuple | ast.List):
+            inside = [node.value]  # a table of cases
+        while inside:  # a case of a parametrised test is a tuple in a list
+            one = inside.pop()
+            if isinstance(one, ast.Tuple | ast.List | ast.Set):
+                inside += one.elts
+            elif isinstance(one, ast.Constant) and isinstance(one.value, str):
+                found.add(one.value)
     return found & set(CODES)
 
 

@@ -8,7 +8,7 @@ against the tables: a guard or a code without a case fails them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,9 @@ from sandbox.control.kinds import KINDS
 from sandbox.core.actor import Actor, Role
 from sandbox.core.errors import CODES, SandboxError
 from sandbox.core.lifecycle import Case, Guard
+from sandbox.core.resource import Entry
+from tests.plugins.questions import NANO, answered, query, question, started
+from tests.plugins.reidentify import TOKENS, asked, requested, tokenised
 from tests.plugins.space import CONTRACT, Scene, SceneMaker, field_of
 from tests.refusal import refused
 
@@ -127,6 +130,9 @@ _entry("UNGRADED", fields=[{**field_of("person_id"), "level": None}])
 _entry("UNGRADED", fields=[{**field_of("person_id"), "category": None}])
 _entry("FIELD_TWICE", fields=[field_of("person_id"), field_of("person_id")])
 _entry("ENTITY_UNKNOWN", entity="nobody")
+_entry("IDENTIFIER_LISTED", fields=[{**field_of("person_id"), "role": "identifier", "code_list": ["A1"]}])
+_entry("IDENTIFIER_LISTED", fields=[{**field_of("person_id"), "role": "identifier", "pattern": "A1"}])
+_entry("DETERMINED_UNKNOWN", fields=[{**field_of("person_id"), "determined_by": "nothing"}])
 
 
 @case("catalogue-entry", "four_eyes", "FOUR_EYES", granted=False)
@@ -554,6 +560,23 @@ def keeps_an_identifier(s: Scene) -> Attempt:
     return create(s, "operator", "job", s.recipe_spec(recipe=recipe))
 
 
+@case("job", "recipe_valid", "TRANSFORM_REQUIRED")
+def leaves_out_what_the_policy_requires(s: Scene) -> Attempt:
+    table = s.control.policy.get("desensitise.required")
+    s.overlay(desensitise__required=table | {"quasi": [["generalise"]] * 4, "other": [["drop"]] * 4})
+    return create(s, "operator", "job", s.recipe_spec())
+
+
+@case("job", "its_turn", "NOT_ITS_TURN")
+def another_draws_from_the_vault(s: Scene) -> Attempt:
+    step = {"column": "person_id", "transform": "token", "params": {"domain": "person"}}
+    recipe = {"name": "tokens", "version": "1", "steps": [step], "keep": ["district", "income"]}
+    for id in ("job-1", "job-2"):
+        s.create("operator", "job", s.recipe_spec(recipe=recipe), id)
+    s.act("system", "job", "job-1", "provision", s._start("job-1"))
+    return act(s, "system", "job", "job-2", "provision", s._start("job-2"))
+
+
 @case("job", "grant_holds", "SOD_REDEV")
 def affiliate_since(s: Scene) -> Attempt:
     amend(s, "dev", controlled_by=owned_by("opco"))
@@ -653,6 +676,114 @@ def a_log_that_is_not_there_is_proposed(s: Scene) -> Attempt:
 def somebody_elses_job_is_cancelled(s: Scene) -> Attempt:
     s.job(until="running")
     return direct(s, "rival", "job", "job-a", "own")
+
+
+# --- questions under differential privacy
+
+
+def _asks(guard: str, code: str, /, meanwhile: Callable[[Scene], Any] = lambda s: None, **over: Any) -> None:
+    @case("job", guard, code)
+    def asks(s: Scene) -> Attempt:
+        meanwhile(s)
+        return create(s, "developer", "job", question(s, **over))
+
+
+def product_without_entity(s: Scene) -> None:
+    """The product's entity column is masked: it names several."""
+    made = s.get("product", "pr-a")
+    columns = [{**one, "transforms": ["mask"]} for one in made.spec["columns"]]
+    told = Entry(s.clock(), "system", "opco", "system", "fabricate", made.ref, after=made.state)
+    with s.store.write() as writer:
+        writer.put(replace(made, spec={**made.spec, "columns": columns}), told, expected=made.version)
+
+
+def people_of(product: str, *columns: str) -> list[dict[str, Any]]:
+    return [{"name": "residents", "product": product, "columns": list(columns)}]
+
+
+_asks("well_formed", "DP_ONLY", query=None)
+_asks("well_formed", "DP_ONLY", code={"main.sql": "SELECT 1"})
+_asks("well_formed", "DP_ONLY", log=True)
+_asks("well_formed", "DP_ONLY", outputs=[{"path": "out.json", "kind": "table"}])
+_asks("well_formed", "DP_ONLY", outputs=[{"path": "out.csv", "kind": "rows"}])
+_asks("well_formed", "DP_ONLY", language="sql", entry="main.sql", code={"main.sql": "SELECT 1"})
+_asks("well_formed", "DP_ONLY", inputs=[*people_of("pr-a", "district"), *people_of("pr-a", "income")])
+_asks("question_fits", "DP_QUERY", query=query(nano_rho=0))
+_asks("question_fits", "DP_QUERY", query=query(sql="SELECT 1"))
+_asks("question_fits", "COLUMN_NOT_GRANTED", inputs=people_of("pr-a", "district"))
+_asks("question_fits", "COLUMN_NOT_GRANTED", query=query(where=[{"column": "phone", "op": "not_null"}]))
+_asks(
+    "question_fits",
+    "DP_ENTITY",
+    product_without_entity,
+    inputs=people_of("pr-a", "person_id", "district"),
+)
+_asks("question_fits", "DP_IDENTIFIER", query=query(by=[{"column": "person_id", "keys": ["1"]}]))
+_asks("question_fits", "NOT_FOUND", recipient="nobody")
+_asks(
+    "question_fits",
+    "ORGANISATION_INACTIVE",
+    lambda s: s.act("admin", "organisation", "dev-two", "suspend", {"reason": "breach"}),
+    recipient="dev-two",
+)
+_asks("budget_holds", "BUDGET", query=query(nano_rho=10**9))
+_asks("budget_holds", "BUDGET", lambda s: started(s), query=query(nano_rho=16_000_000))
+
+
+@case("job", "well_formed", "DP_ONLY")
+def names_a_recipient_without_a_question(s: Scene) -> Attempt:
+    return create(s, "developer", "job", s.job_spec(recipient="dev"))
+
+
+@case("dp-budget", "budget_left", "BUDGET")
+def charges_beyond_the_cap(s: Scene) -> Attempt:
+    release = started(s).status["dp"]["release"]
+    with s.store.read() as reader:
+        book = reader.find("dp-budget")[0]
+    cost = {"nano_rho": 10**9, "delta_e15": 0, "delta_bound": 10**7}
+    return act(s, "system", "dp-budget", book.id, "charge", {"release": release, "agreement": "ag-a", **cost})
+
+
+@case("dp-release", "named_by_question", "DP_ID")
+def an_answer_under_another_id(s: Scene) -> Attempt:
+    spec = s.get("dp-release", started(s).status["dp"]["release"]).spec
+    return "system", lambda: s.create("system", "dp-release", spec, "dpr-another")
+
+
+@case("catalogue-entry", "domain_kept", "DOMAIN_FIXED")
+def another_domain_after_the_first_charge(s: Scene) -> Attempt:
+    started(s)
+    spec = s.entry_spec(entity_domain="someone-else")
+    return act(s, "editor", "catalogue-entry", "ce-a", "edit", spec)
+
+
+@case("egress-request", "for_its_recipient", "DP_RECIPIENT")
+def an_answer_for_somebody_else(s: Scene) -> Attempt:
+    answered(s)
+    return create(s, "developer", "egress-request", s.request_spec(job="job-q", recipient="dev-two"))
+
+
+@case("egress-request", "paid", "DP_UNPAID")
+def an_answer_that_was_not_sealed(s: Scene) -> Attempt:
+    """Staged by hand, past the seal: nothing says that this is the file that was paid for."""
+    started(s)
+    output = {"path": "out.csv", "kind": "table", "sha256": "0" * 64, "bytes": 1}
+    for event, payload in (("run", None), ("succeed", s.ran()), ("stage", {"outputs": [output]})):
+        s.act("system", "job", "job-q", event, payload)
+    s.request(until="two_verdicts", job="job-q")
+    return act(s, "reviewer-two", "egress-request", "eg-a", "approve", {})
+
+
+@case("egress-request", "paid", "DP_UNPAID")
+def another_file_than_the_sealed_one(s: Scene) -> Attempt:
+    answered(s)
+    s.create("developer", "job", question(s), "job-again")
+    s.act("system", "job", "job-again", "provision", s._start("job-again"))
+    output = {"path": "out.csv", "kind": "table", "sha256": "0" * 64, "bytes": NANO}
+    for event, payload in (("run", None), ("succeed", s.ran()), ("stage", {"outputs": [output]})):
+        s.act("system", "job", "job-again", event, payload)
+    s.request(until="two_verdicts", job="job-again")
+    return act(s, "reviewer-two", "egress-request", "eg-a", "approve", {})
 
 
 # --- egress requests
@@ -846,6 +977,40 @@ _verdicts("VERDICT_NEGATIVE", SECURITY, {**BUSINESS, "verdict": "fail"}, BUSINES
 _verdicts("TWO_REVIEWERS", SECURITY, BUSINESS, SECURITY, high_risk=True)
 
 
+OPINION = {"expert": "professor", "expert_organisation": "institute", "text": "fits", "no_interest": True}
+
+
+def _opinion(guard: str, code: str, until: str = "human_review", **over: Any) -> None:
+    @case("egress-request", guard, code)
+    def opinion(s: Scene) -> Attempt:
+        in_review(s, until)
+        return act(s, "reviewer", "egress-request", "eg-a", "attach_opinion", {**OPINION, **over})
+
+
+_opinion("expert_apart", "EXPERT_SIDED", expert_organisation="dev")
+_opinion("expert_apart", "EXPERT_SIDED", expert_organisation=" OPCO ", until="held_cross_border")
+_opinion("interest_said", "INTEREST_UNSAID", no_interest=False)
+_opinion("interest_said", "INTEREST_UNSAID", interest="holds shares of the recipient")
+
+
+def _by_others(event: str, who: str, guard: str, code: str, payload: dict[str, Any]) -> None:
+    @case("egress-request", guard, code)
+    def others(s: Scene) -> Attempt:
+        in_review(s)
+        return act(s, who, "egress-request", "eg-a", event, payload)
+
+
+for _event, _given in (("note", {"text": "seen"}), ("attach_opinion", OPINION), ("claim", {})):
+    _by_others(_event, "other-reviewer", "authoriser_reviews", "NOT_AUTHORISER", _given)
+
+
+@case("egress-request", "own_claim", "NOT_CLAIMED")
+def puts_back_what_another_has(s: Scene) -> Attempt:
+    in_review(s)
+    s.act("reviewer", "egress-request", "eg-a", "claim")
+    return act(s, "reviewer-two", "egress-request", "eg-a", "unclaim")
+
+
 @case("egress-request", "product_registered", "PRODUCT_UNREGISTERED")
 def releases_unregistered(s: Scene) -> Attempt:
     in_review(s, "approved")
@@ -939,6 +1104,73 @@ def registers_over_unregistered(s: Scene) -> Attempt:
 @case("product", "supervising", "NOT_AUTHORISER")
 def another_authority_suspends(s: Scene) -> Attempt:
     return act(s, "other-body", "product", "pr-a", "suspend", {"cause": "breach"})
+
+
+# --- re-identification
+
+
+def _reidentify(guard: str, code: str, /, who: str = "editor", **over: Any) -> None:
+    @case("reidentification", guard, code)
+    def ask(s: Scene) -> Attempt:
+        tokenised(s)
+        return create(s, who, "reidentification", asked(**over))
+
+
+_reidentify("own_source", "REIDENTIFY_SOURCE", who="bureau-editor")
+_reidentify("own_source", "REIDENTIFY_SOURCE", product="pr-none")
+_reidentify("own_source", "REIDENTIFY_SOURCE", product="pr-a")
+_reidentify("own_source", "REIDENTIFY_SOURCE", column="district")
+_reidentify("bounded", "REIDENTIFY_BOUND", tokens=[TOKENS[0], TOKENS[0]])
+
+
+@case("reidentification", "purpose_allowed", "REIDENTIFY_PURPOSE")
+def for_a_purpose_that_no_profile_names(s: Scene) -> Attempt:
+    tokenised(s)
+    s.overlay(reidentify__purposes=[])
+    return create(s, "editor", "reidentification", asked())
+
+
+@case("reidentification", "own_source", "AGREEMENT_INACTIVE")
+def of_a_workspace_that_is_being_deleted(s: Scene) -> Attempt:
+    tokenised(s)
+    row = replace(s.get("agreement", "ag-a"), state="deleting")
+    with s.store.write() as writer:
+        entry = Entry(s.clock(), "system", "x", "system", "plant", row.ref, after=row.state)
+        writer.put(replace(row, version=row.version + 1), entry, expected=row.version)
+    return create(s, "editor", "reidentification", asked())
+
+
+@case("reidentification", "bounded", "REIDENTIFY_BOUND")
+def more_tokens_than_one_act_may_name(s: Scene) -> Attempt:
+    tokenised(s)
+    s.overlay(reidentify__tokens_max=1)
+    return create(s, "editor", "reidentification", asked())
+
+
+@case("reidentification", "bounded", "REIDENTIFY_BOUND")
+def more_tokens_than_a_year_may_name(s: Scene) -> Attempt:
+    s.overlay(reidentify__tokens_year=3)
+    requested(s)
+    return create(s, "editor", "reidentification", asked())
+
+
+@case("reidentification", "authoriser_decides", "NOT_AUTHORISER")
+def another_authority_decides(s: Scene) -> Attempt:
+    requested(s)
+    return act(s, "other-reviewer", "reidentification", "rid-a", "approve", {"reason": "leak"})
+
+
+@case("reidentification", "second_person", "REIDENTIFY_FOUR_EYES")
+def the_same_person_decides_by_a_second_account(s: Scene) -> Attempt:
+    requested(s)
+    s.people["second"] = Actor("second", "person-editor", "bdb", Role.REVIEWER)
+    return act(s, "second", "reidentification", "rid-a", "approve", {"reason": "leak"})
+
+
+@case("reidentification", "asker", "NOT_YOURS")
+def another_provider_withdraws(s: Scene) -> Attempt:
+    requested(s)
+    return direct(s, "bureau-editor", "reidentification", "rid-a", "asker")
 
 
 # --- rectification

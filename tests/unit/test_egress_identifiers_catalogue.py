@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.egress.identifiers import scan
-from sandbox.egress.pii import checksums, names
-from sandbox.egress.pii.kinds import KINDS
-from sandbox.egress.pii.labelled import LABELLED, announced, labelled
-from sandbox.egress.pii.normal import fold, fold_text, locate, trace
-from sandbox.egress.pii.numerals import spoken
+from sandbox.pii import checksums, names
+from sandbox.pii.kinds import KINDS
+from sandbox.pii.labelled import LABELLED, announced, labelled
+from sandbox.pii.normal import fold, fold_text, locate, trace
+from sandbox.pii.numerals import spoken
+from sandbox.pii.scan import scan
 from tests.plugins import identifiers as make
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -244,7 +244,7 @@ def test_published_vectors_of_peers():
 
 def test_presidio_with_our_recognisers_finds_what_the_scan_finds():
     """On sentences, each sort of the catalogue: presidio finds it, and weighs it alike."""
-    from sandbox.egress.pii.presidio import OTHERS, analyze
+    from sandbox.pii.presidio import OTHERS, analyze
 
     texts = [f"其{make.CERTAIN[k](draw(('text', k)))}号" for k in make.CERTAIN]
     texts += [sentence.format(maker(draw(("text", k)))) for k, (maker, _, sentence) in make.WORDED.items()]
@@ -260,7 +260,7 @@ def test_presidio_with_our_recognisers_finds_what_the_scan_finds():
 def test_presidio_hits_keep_to_their_line_and_a_skipped_pattern_is_an_error(monkeypatch):
     from presidio_analyzer import pattern_recognizer
 
-    from sandbox.egress.pii.presidio import analyze
+    from sandbox.pii.presidio import analyze
 
     lines = ["手机", "13812345678", "", "1381234", "5678 138-1234-5678"]
     found = analyze(pl.Series(lines))[0].filter(pl.col("kind") == "mobile")

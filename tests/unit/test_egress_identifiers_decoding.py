@@ -7,7 +7,7 @@ import pytest
 
 from sandbox.egress.checks import tokens_ciphers
 from sandbox.egress.decoding import accidental, coded, expand
-from sandbox.egress.identifiers import scan
+from sandbox.pii.scan import scan
 from tests.plugins import identifiers as make
 
 COUNT = 12

@@ -17,9 +17,9 @@ from sandbox.egress.clean import fold
 from sandbox.egress.columns import encode
 from sandbox.egress.context import Context, RawTable
 from sandbox.egress.forms import Cells, Document, Table, tabled
-from sandbox.egress.pii.glyphs import bracketed, translation
 from sandbox.egress.rawdata import Engine, RawIndex, norm, quote
 from sandbox.egress.shape import recognise
+from sandbox.pii.glyphs import bracketed, translation
 
 LOADED_LATER = {"onnx", "openpyxl", "pandas", "pikepdf", "pypdfium2", "scipy", "sklearn", "skops"}
 

@@ -85,3 +85,40 @@ def test_row_level_output_comes_with_its_measures_and_risks(attack, persons):
     few = {f.rule: f.evidence for f in attack(rows.head(60)).findings}["K_ANONYMITY"]
     assert few["risk"]["public"]["level"] == 2
     assert few["risk"]["public"]["risk"] == round(1 / few["k"], 4)
+
+
+FUNCTIONS = {
+    "count": lambda column: float(len(column)),
+    "mean": pl.Series.mean,
+    "std": pl.Series.std,
+    "25%": lambda column: column.quantile(0.25, "linear"),
+    "50%": pl.Series.median,
+    "75%": lambda column: column.quantile(0.75, "linear"),
+}
+
+
+def described(persons, *columns, places=6):
+    """What ``describe`` gives: a statistic a row."""
+    told = {name: [round(fn(persons[name]), places) for fn in FUNCTIONS.values()] for name in columns}
+    return pl.DataFrame({"statistic": list(FUNCTIONS), **told})
+
+
+@pytest.mark.parametrize("places", [6, 1])
+@pytest.mark.parametrize("columns", [("age",), ("age", "income")])
+def test_statistics_below_each_other_are_no_persons(attack, persons, columns, places):
+    """Quartiles of ages are ages: a table of ages was seen, of which each is one person's."""
+    report = attack(described(persons, *columns, places=places))
+    assert report.verdict.value == "no_objection", report.findings
+
+
+def test_persons_beside_statistics_are_persons(attack, persons):
+    row = persons.row(7, named=True)
+    one = pl.DataFrame({"statistic": ["x"], "age": [float(row["age"])], "income": [row["income"]]})
+    names = pl.Series("statistic", list("abcdef"))
+    tens = persons.filter(pl.col("age") % 10 == 0).head(6)
+    for table in (
+        pl.concat([described(persons, "age", "income"), one]),
+        persons.slice(5, 6).select(names, "age", "income"),
+        tens.select(names, "age", "income"),
+    ):
+        assert "K_ANONYMITY" in {f.rule for f in attack(table).findings if f.severity.value == "hard"}

@@ -64,6 +64,11 @@ def payload_of(scene: Scene, resource: Resource, event: str, odd: bool) -> dict[
         "object": lambda: scene.check(resource.id, "reject", scene.finding()),
         "clear": lambda: {"procedure_ref": "procedure-1"},
         "give_verdict": lambda: scene.verdict(*(("business_conformity",) if odd else ())),
+        "note": lambda: {"text": "seen"},
+        "attach_opinion": lambda: {
+            **{"expert": "an expert", "expert_organisation": "dev" if odd else "institute", "text": "fits"},
+            "no_interest": True,
+        },
         "return": lambda: {"reasons": ["mend"]},
         "reject": lambda: {"reason": "no", "law": "GD 26"},
         "register": lambda: {"registration_no": "CP-1", "registered_on": "2026-09-21"},

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DATA_PLANE = {"task", "workspace", "desensitize", "egress"}
+DATA_PLANE = {"task", "workspace", "desensitize", "egress", "pii"}
 NEITHER = {
     "demo"
 }  # makes the data sets that the demonstration brings along, then acts through the public API

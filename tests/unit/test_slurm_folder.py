@@ -94,9 +94,9 @@ def test_a_task_that_the_signal_of_its_stop_reached_first_is_stopped(
     order = {
         "task": {
             "id": "job-1", "kind": "job", "image": "sha256:" + "0" * 64, "params": {}, "inputs": [],
-            "limits": {}, "labels": {}, "runtime": "runc",
+            "limits": {}, "labels": {}, "runtime": "runc", "secrets": [],
         },
-        "executor": "bubblewrap", "entry": [], "promised": {},
+        "sealed": "", "executor": "bubblewrap", "entry": [], "promised": {},
     }  # fmt: skip
     inner = mock.create_autospec(BubblewrapExecutor, instance=True)
     inner.run.return_value, inner.known.return_value = lost, []

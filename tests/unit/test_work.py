@@ -405,6 +405,29 @@ def test_a_recipe_makes_a_draft_product(yard: Yard) -> None:
     assert yard.blobs("primary").verified(product.spec["artefact_sha256"]).read_bytes() == b"product"
 
 
+RISK = {
+    "quasi": ["district"], "k": 2, "classes": 1, "entities_unique": 0,
+    "bands": [{"size": "2", "classes": 1, "entities": 2}],
+}  # fmt: skip
+METRICS = {"before": RISK, "after": RISK, "loss": []}
+
+
+def test_the_metrics_of_a_recipe_are_kept_with_its_job_if_they_are_counts_and_nothing_else(
+    yard: Yard,
+) -> None:
+    def room(metrics: Any) -> Room:
+        return lambda params, inputs, out: {**recipe_room(params, inputs, out), "metrics": metrics}
+
+    yard.executor.rooms[TaskKind.RECIPE] = room(METRICS)
+    yard.scene.create("operator", "job", yard.scene.recipe_spec(), "job-r")
+    assert yard.run("job/job-r").status["keep"]["metrics"] == METRICS
+    forged = (METRICS | {"note": "张三"}, METRICS | {"before": RISK | {"k": "张三"}}, 5)
+    for number, told in enumerate(forged):
+        yard.executor.rooms[TaskKind.RECIPE] = room(told)
+        yard.scene.create("operator", "job", yard.scene.recipe_spec(), f"job-f{number}")
+        assert yard.run(f"job/job-f{number}").state == "failed"
+
+
 def recipe_saying(anonymity: Any) -> Room:
     """A recipe room that reports this of the anonymity test."""
 
@@ -474,9 +497,37 @@ def finding(severity: str) -> dict[str, Any]:
     return Scene.finding(severity=severity)
 
 
+RULE = {"rule": "SMALL_CELL", "point": "26.4", "version": "1", "result": "flag"}
+ATTACK = {"path": "m", "raw": "r", "auc": 0.5, "threshold": 0.6, "tpr": 0.0, "rows": 9, "curve": []}
+NO_RULES: tuple[dict[str, Any], ...] = (
+    {"rule": [1]},  # no name: nothing could be looked up by it
+    {"rule": "small cell"},
+    {"point": "26.40"},
+    {"result": "pass"},
+    {"version": {}},
+    {"thresholds": ["egress.none"]},  # of no policy
+    {"thresholds": [["egress.k_min"]]},
+    {"more": 1},
+)
+
+
 def link(out: Path) -> None:
     (out / "verdict.json").unlink()
     (out / "verdict.json").symlink_to("/etc/hostname")
+
+
+def test_a_rule_of_its_form_is_kept(yard: Yard) -> None:
+    yard.job()
+    told = {**RULE, "thresholds": ["egress.min_cell"]}
+
+    def write(params: dict[str, Any], inputs: Path, out: Path) -> dict[str, Any]:
+        done = check_room(params, inputs, out)
+        body = json.loads((out / "verdict.json").read_text(encoding="utf-8"))
+        (out / "verdict.json").write_text(json.dumps({**body, "rules": [told]}), encoding="utf-8")
+        return done
+
+    yard.executor.rooms[TaskKind.CHECK] = write
+    assert yard.request().status["check"]["rules"] == [told]
 
 
 @pytest.mark.parametrize(
@@ -503,6 +554,11 @@ def link(out: Path) -> None:
         (verdict(findings="none"), "VERDICT_UNREADABLE"),
         (verdict(findings=[{**finding("flag"), "evidence": {"n": math.nan}}]), "VERDICT_UNREADABLE"),
         (verdict(rules=7), "VERDICT_UNREADABLE"),
+        *[(verdict(rules=[{**RULE, **over}]), "VERDICT_UNREADABLE") for over in NO_RULES],
+        (verdict(rules=[RULE] * 1_001), "VERDICT_UNREADABLE"),
+        (verdict(attacks=[{**ATTACK, "curve": [[0.1, 1.5]]}]), "VERDICT_UNREADABLE"),
+        (verdict(attacks=[{**ATTACK, "auc": math.nan}]), "VERDICT_UNREADABLE"),
+        (verdict(canonical=[{**told()["canonical"][0], "changes": {"hidden": 1}}]), "VERDICT_UNREADABLE"),
         (verdict(findings=[finding("hard")]), "VERDICT_INCOHERENT"),  # forged: no objection to a hard finding
         (verdict(verdict="hold", findings=[finding("hard")]), "VERDICT_INCOHERENT"),
         (verdict(verdict="reject"), "VERDICT_INCOHERENT"),
@@ -628,6 +684,7 @@ def test_a_view_that_failed_is_made_anew_for_the_next_job(yard: Yard) -> None:
         ("job-1a-a12-run", "job/job-1a"),
         ("su-1-ingest", "supply/su-1"),
         ("eg-1-check", "egress-request/eg-1"),
+        ("rid-1-answer", "reidentification/rid-1"),
         ("job-a-a1-run-a2-run", "job/job-a-a1-run"),
         ("job-1-view", ""),
         ("job-1-a-run", ""),

@@ -30,7 +30,7 @@ def _tasks_of(means: Means, agreement: str) -> set[str]:
     with means.control.store.read() as reader:
         owners = {
             one.ref
-            for kind in ("job", "scenario", "supply", "egress-request")
+            for kind in ("job", "scenario", "supply", "egress-request", "reidentification")
             for one in reader.find(kind, labels={"agreement": agreement})
         }
     return {task for task in means.executor.known() if owner_of(task) in owners}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.control import reports, tasks
+from sandbox.control.grading import grading
 from sandbox.control.means import Means
 from sandbox.core.resource import Resource
 
@@ -15,7 +16,7 @@ def ingest(means: Means, supply: Resource) -> bool:
         means.act(supply, "refuse", {"code": "BLOB_MISSING"})
         return True
     outcome = means.run(tasks.ingest_task(means, supply))
-    loaded, code = None, reports.code_of(outcome)
+    loaded, code, details = None, reports.code_of(outcome), reports.closed(outcome.report.get("details"))
     if reports.good(outcome):
         code = reports.UNREADABLE
         try:
@@ -24,9 +25,13 @@ def ingest(means: Means, supply: Resource) -> bool:
         except OSError:
             loaded = None
     if loaded is not None:
+        loaded["grading"] = grading(means, supply, loaded["sha256"])
+        less = len(loaded["grading"].get("laxer", ()))
+        if less and means.control.policy.get("supply.refuse_laxer_grading"):
+            loaded, code, details = None, "GRADING_LAXER", {"differences": less}
+    if loaded is not None:
         means.act(supply, "load", loaded)
     else:
-        details = reports.closed(outcome.report.get("details"))
         means.act(supply, "refuse", {"code": code, "details": details})
     for place in ("quarantine", "raw"):
         means.leftovers.clear(place, spec["agreement"], spec["scenario"])

@@ -2,13 +2,21 @@
 
 from sandbox.desensitize.transforms import (
     convert,
+    date_shift,
+    fpe,
     generalise,
+    geo,
     limit,
     mask,
+    microaggregate,
+    noise,
     pseudonym,
+    redact,
     round,
+    sample,
     suppress,
     tidy,
+    token,
 )
 from sandbox.desensitize.transforms.base import Transform
 
@@ -18,10 +26,19 @@ TRANSFORMS: dict[str, Transform] = {
         mask.TRANSFORM,
         generalise.TRANSFORM,
         pseudonym.TRANSFORM,
+        fpe.TRANSFORM,
+        token.TRANSFORM,
         suppress.TRANSFORM,
         limit.TOP_CODE,
         limit.BOTTOM_CODE,
         round.TRANSFORM,
+        round.RANDOM,
+        noise.TRANSFORM,
+        date_shift.TRANSFORM,
+        geo.TRANSFORM,
+        microaggregate.TRANSFORM,
+        sample.TRANSFORM,
+        redact.TRANSFORM,
         tidy.TRANSFORM,
         convert.TRANSFORM,
     )

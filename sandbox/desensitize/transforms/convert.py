@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from sandbox.desensitize.transforms.base import ANY, NUMERIC, TEXT, Keys, Params, Transform, Unfit
+from sandbox.desensitize.transforms.base import ANY, NUMERIC, TEXT, Params, Setting, Transform, Unfit, each
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,7 @@ def _cast(column: pl.Series, to: str) -> pl.Series:
     return cast
 
 
-def apply(column: pl.Series, params: ConvertParams, keys: Keys) -> pl.Series:
+def apply(column: pl.Series, params: ConvertParams, setting: Setting) -> pl.Series:
     """The column as ``to``. Raises ``Unfit`` with the number of cells that cannot be converted."""
     converted = _cast(column, params.to)
     lost = converted.null_count() - column.null_count()
@@ -51,7 +51,17 @@ def apply(column: pl.Series, params: ConvertParams, keys: Keys) -> pl.Series:
     return converted
 
 
+def explain(params: ConvertParams) -> tuple[str, str]:
+    """One sentence in each language."""
+    zh, en = (
+        ("不能转换则停止", "stops")
+        if params.on_error == "refuse"
+        else ("不能转换的置空", "leaves the cell empty")
+    )
+    return f"转换为 {params.to} 类型，{zh}。", f"Converts to {params.to}; where that fails, {en}."
+
+
 TRANSFORM = Transform(
-    "convert", "类型转换", "convert", ConvertParams, apply,
+    "convert", "类型转换", "convert", ConvertParams, each(apply), explain, "none",
     desensitises=False, reversible_with_key=False, keeps_joins=True, keeps_order=False,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from sandbox.desensitize.transforms.base import NUMERIC, Keys, Params, Transform
+from sandbox.desensitize.transforms.base import NUMERIC, Params, Setting, Transform, each
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,21 +21,31 @@ class LimitParams(Params):
         return NUMERIC if float(self.limit).is_integer() else NUMERIC - {"integer"}
 
 
-def top(column: pl.Series, params: LimitParams, keys: Keys) -> pl.Series:
+def top(column: pl.Series, params: LimitParams, setting: Setting) -> pl.Series:
     """min(value, limit), of the column's type."""
     return column.clip(upper_bound=params.limit).cast(column.dtype)
 
 
-def bottom(column: pl.Series, params: LimitParams, keys: Keys) -> pl.Series:
+def bottom(column: pl.Series, params: LimitParams, setting: Setting) -> pl.Series:
     """max(value, limit), of the column's type."""
     return column.clip(lower_bound=params.limit).cast(column.dtype)
 
 
+def explain_top(params: LimitParams) -> tuple[str, str]:
+    """One sentence in each language."""
+    return f"大于 {params.limit:g} 的值记为 {params.limit:g}。", f"Values above {params.limit:g} become it."
+
+
+def explain_bottom(params: LimitParams) -> tuple[str, str]:
+    """One sentence in each language."""
+    return f"小于 {params.limit:g} 的值记为 {params.limit:g}。", f"Values below {params.limit:g} become it."
+
+
 TOP_CODE = Transform(
-    "top_code", "上限截断", "top-code", LimitParams, top,
+    "top_code", "上限截断", "top-code", LimitParams, each(top), explain_top, "generalise",
     desensitises=False, reversible_with_key=False, keeps_joins=False, keeps_order=True,
 )  # fmt: skip
 BOTTOM_CODE = Transform(
-    "bottom_code", "下限截断", "bottom-code", LimitParams, bottom,
+    "bottom_code", "下限截断", "bottom-code", LimitParams, each(bottom), explain_bottom, "generalise",
     desensitises=False, reversible_with_key=False, keeps_joins=False, keeps_order=True,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
-from sandbox.desensitize.transforms.base import ANY, Keys, Params, Transform, over_distinct
+from sandbox.desensitize.transforms.base import ANY, Params, Setting, Transform, each
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,20 +35,35 @@ class MaskParams(Params):
         return "string"
 
 
-def apply(column: pl.Series, params: MaskParams, keys: Keys) -> pl.Series:
+def apply(column: pl.Series, params: MaskParams, setting: Setting) -> pl.Series:
     """Text of the same length with its middle covered."""
+    import polars as pl
+
     first, last = params.keep_first, params.keep_last
+    text = column.cast(pl.String)
+    size = text.str.len_chars()
+    whole = 3 * (size.cast(pl.Int64) - first - last) < size
+    middle = (size.cast(pl.Int64) - first - last).clip(0)
+    hidden = middle.zip_with(~whole.fill_null(False), size.cast(pl.Int64))
+    lengths = hidden.drop_nulls().unique()  # one cover for each length that there is, however long a cell
+    covers = pl.Series([params.character * length for length in lengths.to_list()], dtype=pl.String)
+    cover = hidden.replace_strict(lengths, covers, default=None, return_dtype=pl.String)
+    kept = text.str.slice(0, first) + cover
+    kept = kept + text.str.tail(last) if last else kept
+    return kept.zip_with(~whole.fill_null(False), cover).alias(column.name)
 
-    def cover(value: str) -> str:
-        if 3 * (len(value) - first - last) < len(value):
-            return params.character * len(value)
-        tail = value[len(value) - last :]
-        return value[:first] + params.character * (len(value) - first - last) + tail
 
-    return over_distinct(column, cover)
+def explain(params: MaskParams) -> tuple[str, str]:
+    """One sentence in each language."""
+    first, last, sign = params.keep_first, params.keep_last, params.character
+    return (
+        f"保留前 {first} 位和后 {last} 位，其余以“{sign}”遮盖；遮盖不足三分之一的值整体遮盖。",
+        f"Keeps the first {first} and last {last} characters and covers the rest with “{sign}”; a value of "
+        "which less than a third would be covered is covered whole.",
+    )
 
 
 TRANSFORM = Transform(
-    "mask", "掩码", "mask", MaskParams, apply,
+    "mask", "掩码", "mask", MaskParams, each(apply), explain, "mask",
     desensitises=True, reversible_with_key=False, keeps_joins=False, keeps_order=False,
 )  # fmt: skip

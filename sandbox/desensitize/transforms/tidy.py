@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sandbox.desensitize.transforms.base import TEXT, Keys, Params, Transform
+from sandbox.desensitize.transforms.base import TEXT, Params, Setting, Transform, each
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +19,7 @@ class TidyParams(Params):
         return TEXT
 
 
-def apply(column: pl.Series, params: TidyParams, keys: Keys) -> pl.Series:
+def apply(column: pl.Series, params: TidyParams, setting: Setting) -> pl.Series:
     """Text in canonical form."""
     import polars as pl
 
@@ -28,7 +28,16 @@ def apply(column: pl.Series, params: TidyParams, keys: Keys) -> pl.Series:
     return text.set(text == "", None).cast(pl.String)
 
 
+def explain(params: TidyParams) -> tuple[str, str]:
+    """One sentence in each language."""
+    upper_zh, upper_en = ("，字母改为大写", ", letters in capitals") if params.upper else ("", "")
+    return (
+        f"统一写法：全角改半角，去首尾空白，空串置空{upper_zh}。",
+        f"One way of writing: half width, no blanks at the ends, empty text to none{upper_en}.",
+    )
+
+
 TRANSFORM = Transform(
-    "tidy", "整理", "tidy", TidyParams, apply,
+    "tidy", "整理", "tidy", TidyParams, each(apply), explain, "none",
     desensitises=False, reversible_with_key=False, keeps_joins=True, keeps_order=False,
 )  # fmt: skip

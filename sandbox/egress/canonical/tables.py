@@ -32,13 +32,27 @@ def _place(frame: pl.DataFrame, name: str) -> tuple[Any, ...]:
     return frame[name].dtype.is_numeric(), bool(MARGIN.fullmatch(name)), natural
 
 
+def _names(table: Table, document: Document) -> list[str]:
+    frame = table.data
+    listed = [name for name in document.columns if name in frame.columns]
+    return listed + sorted(set(frame.columns) - set(listed), key=lambda name: _place(frame, name))
+
+
+def order_of(table: Table, document: Document, ordered: bool) -> tuple[list[str], pl.Series | None]:
+    """How ``in_order`` arranges a table: the names of its columns, and the rows as they were read, in the
+    order in which they leave; None where that is not looked up (declared, or a long table)."""
+    names = _names(table, document)
+    if ordered or not names or table.data.height >= _LONG:
+        return names, None
+    kept = [_kept(table.data[name]).alias(f"c{place}") for place, name in enumerate(names)]
+    rows = pl.DataFrame([*kept, pl.arange(table.data.height, eager=True).alias("row")])
+    return names, rows.sort([one.name for one in kept], nulls_last=False, maintain_order=True)["row"]
+
+
 def in_order(table: Table, document: Document, ordered: bool) -> pl.DataFrame:
     """The cleaned rows of ``table``: columns as ``document.columns`` lists them, the others by ``_place``;
     numbers to twelve digits; rows sorted by all columns unless their order was declared."""
-    frame = table.data
-    listed = [name for name in document.columns if name in frame.columns]
-    rest = sorted(set(frame.columns) - set(listed), key=lambda name: _place(frame, name))
-    names = listed + rest
+    frame, names = table.data, _names(table, document)
     if frame.height < _LONG:
         frame = frame.select([_kept(frame[name]) for name in names])
         return frame if ordered or not names else frame.sort(names, nulls_last=False)

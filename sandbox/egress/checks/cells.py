@@ -191,4 +191,5 @@ CHECK = Check(
     "table",
     run,
     ("egress.min_cell", "egress.min_cell_sensitive"),
+    exact=True,
 )

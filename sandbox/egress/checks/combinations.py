@@ -303,4 +303,5 @@ CHECK = Check(
     run,
     ("egress.k_min", "egress.raw_overlap_rows", "egress.raw_overlap_columns"),
     raw=True,
+    exact=True,
 )

@@ -29,7 +29,7 @@ def request_books(context: Context) -> list[tuple[Document, str, Book]]:
     """The books of this request's tables; computed once."""
     if "ledger-books" not in context.memo:
         key = context.ledger.key if context.ledger else b""
-        context.memo["ledger-books"] = books_of(context, context.documents, key)
+        context.memo["ledger-books"] = books_of(context, context.exact, key)
     found: list[tuple[Document, str, Book]] = context.memo["ledger-books"]
     return found
 
@@ -46,7 +46,7 @@ def earlier_books(context: Context) -> list[Book]:
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """At most one finding a table, earlier release and way."""
     old = earlier_books(context)
-    tables = sum(len(one.tables) for one in context.documents)
+    tables = sum(len(one.tables) for one in context.exact)
     tables += sum(len(told.parts) for told in context.recomputed.values())
     if not old and not context.ledger and tables < 2:
         return
@@ -78,4 +78,5 @@ CHECK = Check(
     ("egress.min_cell", "egress.min_cell_sensitive"),
     raw=True,
     whole_set=True,
+    exact=True,
 )

@@ -6,6 +6,7 @@ enough to be equal by chance counts only when a fair share of the values is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from itertools import permutations
@@ -18,6 +19,7 @@ from sandbox.egress.clean import fold, key
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document, Table
+from sandbox.egress.layout import running_text
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import SHORT_PART, RawIndex
 
@@ -25,6 +27,11 @@ _LONG = 14  # characters from which one hit is no chance (a day, a region and a 
 _SHARE = 0.2
 _SAMPLE = 300  # rows of which columns are joined
 _MOST_COLUMNS = 6  # columns joined in every order; more only in theirs
+_MOST_LINES = 5000  # lines of which numbers are joined
+_MOST_NUMBERS = 4  # numbers of a line
+_TOLD, _LONGEST = 16, 18  # of an identity number: region, day of birth and two digits; all
+_DAY = re.compile(r"(?<!\d)((?:19|20)\d\d)\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?!\d)日?")
+_NUMBER = re.compile(r"(?<![\d.])\d+[Xx]?(?![\d.])")
 _DIGITS = r"^[0-9Xx]{1,17}$"
 _PIECE = r"^[0-9A-Za-z]{2,16}$"
 _RARE = 0.002  # share of the places in a text where a short name may stand by chance
@@ -59,7 +66,7 @@ def _joined(table: Table) -> pl.Series:
     ]
     if len(columns) < 2:
         return pl.Series([], dtype=pl.String)
-    orders: list[tuple[str, ...]] = [tuple(columns)]
+    orders: list[tuple[str, ...]] = [tuple(columns), tuple(columns[::-1])]
     if len(columns) <= _MOST_COLUMNS:
         orders += [order for size in (2, 3, 4) for order in permutations(columns, size)]
     return pl.concat([head.select(pl.concat_str(order)).to_series() for order in dict.fromkeys(orders)])
@@ -108,6 +115,60 @@ def _cut(document: Document, where: str, hits: pl.DataFrame, rows: int, index: R
         yield finding("RAW_IDENTIFIER", document.shown, where, evidence, raw=index.name)
 
 
+def _spread(document: Document, table: Table, context: Context) -> Iterable[Finding]:
+    """Identifiers whose characters stand in columns beside each other. Forwards and backwards only, and in a
+    fair share of the rows: a telephone number is some counts beside each other by chance."""
+    rows = min(_SAMPLE, table.cells.height)
+    joined = _joined(table)
+    where = f"{table.part} columns joined".strip()
+    if not len(joined):
+        return
+    whole = context.identifying(joined.head(2 * rows)).filter("strong")
+    for (raw,), group in whole.group_by("raw"):
+        if (count := group["index"].n_unique()) >= _SHARE * rows:
+            evidence = {"count": count, "basis": "parts"}
+            yield finding("RAW_IDENTIFIER", document.shown, where, evidence, raw=str(raw))
+    for index in context.indexes:
+        yield from _cut(document, where, _parts(index, joined), rows, index)
+
+
+def _numbers(text: str) -> list[str]:
+    """The numbers of a text, a day as one of eight digits."""
+    return _NUMBER.findall(_DAY.sub(lambda day: f"{day[1]}{int(day[2]):02d}{int(day[3]):02d}", text))
+
+
+def _lines(document: Document) -> pl.Series:
+    """The numbers and days of each line of text, joined in every order: parts of one identifier."""
+    found: set[str] = set()
+    for piece in running_text(document)[:_MOST_LINES]:
+        numbers = _numbers(piece.text)
+        if 2 <= len(numbers) <= _MOST_NUMBERS:
+            orders = (order for size in range(2, len(numbers) + 1) for order in permutations(numbers, size))
+            found.update("".join(order) for order in orders)
+    return pl.Series(sorted(found), dtype=pl.String)
+
+
+def _following(document: Document) -> pl.Series:
+    """Numbers that follow each other, over the ends of lines and down the columns of tables: few of them in
+    every order, more forwards and backwards. A region and a day alone are in many an honest note."""
+    texts = [[number for piece in running_text(document)[:_MOST_LINES] for number in _numbers(piece.text)]]
+    for table in document.tables:
+        for column in table.cells.head(_SAMPLE).select(pl.all().cast(pl.String)).iter_columns():
+            texts.append([number for cell in column.drop_nulls() for number in _numbers(cell)])
+    found: set[str] = set()
+    for numbers in texts:
+        for start in range(len(numbers)):
+            size, end = 0, start
+            while end < len(numbers) and size + len(numbers[end]) <= _LONGEST:
+                size, end = size + len(numbers[end]), end + 1
+                if size >= _TOLD and end - start > 1:
+                    joined = numbers[start:end]
+                    few = len(joined) <= _MOST_NUMBERS
+                    orders = permutations(joined) if few else iter((joined, joined[::-1]))
+                    found.update("".join(order).upper() for order in orders)
+    return pl.Series(sorted(found), dtype=pl.String)
+
+
 def _chinese(values: pl.Series) -> pl.DataFrame:
     """Values in which a name may stand: (index, length, the value as a key)."""
     frame = pl.DataFrame({"v": values}).with_row_index("index")
@@ -142,10 +203,15 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             severity = Severity.HARD if sure else Severity.HOLD
             yield finding("RAW_IDENTIFIER", document.shown, source.where, evidence, severity, raw=index.name)
     for table in document.tables:
-        values = _joined(table)
-        where = f"{table.part} columns joined".strip()
-        for index in context.indexes if len(values) else ():
-            yield from _cut(document, where, _parts(index, values), min(_SAMPLE, table.cells.height), index)
+        yield from _spread(document, table, context)
+    lines = _lines(document)
+    for index in context.indexes if len(lines) else ():
+        yield from _cut(document, "text", _parts(index, lines), _MOST_LINES, index)
+    below = _following(document)
+    for index in context.indexes if len(below) else ():
+        if count := int(index.is_part(below).sum()):
+            evidence = {"count": count, "basis": "parts"}
+            yield finding("RAW_IDENTIFIER", document.shown, "text", evidence, raw=index.name)
     if document is context.documents[0] and len(context.documents) > 1:
         yield from _whole_again(document, context)
 

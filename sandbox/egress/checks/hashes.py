@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -39,7 +40,8 @@ _MARKS = (b"", b"_", b"|", b"-", b",", b":")  # between two cells
 _RAW_COLUMNS = 12  # columns of a raw table that are tried beside an identifier
 _WINDOW = 8  # bytes that identify a digest: the least that is accepted as one
 _MANY = 5  # digests from which salts are tried
-_SAMPLE = 150_000  # digests tried with salts for a raw column and algorithm: a long column cannot miss all
+_SAMPLE = 150_000  # digests tried with salts for a raw column and algorithm, at most
+_EXPECTED = 96  # raw values in the sample whose digest stands in the output, were each token of it a digest
 _SHORT = 4  # bytes; a digest cut so may be hit by chance, so a share of the tokens must be
 _SHARE, _FEWEST = 0.2, 3
 _COMMON = ("md5", "sha1", "sha256", "sm3")
@@ -111,7 +113,30 @@ def _matching(found: list[bytes], algorithm: str, wanted: np.ndarray) -> np.ndar
     windows = np.column_stack(
         [np.ascontiguousarray(rows[:, a : a + _WINDOW]).view(np.uint64)[:, 0] for a in starts]
     )
-    return windows[np.isin(windows, wanted).any(axis=1)]
+    matching: np.ndarray = windows[_known(windows, wanted)]
+    return matching
+
+
+def _known(windows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Row by row: is one of the windows ``wanted``, which is sorted?"""
+    if not len(wanted):
+        return np.zeros(len(windows), dtype=bool)
+    places = np.minimum(np.searchsorted(wanted, windows), len(wanted) - 1)
+    return np.asarray((wanted[places] == windows).any(axis=1))
+
+
+class _Kept:
+    """What an iterator gives, each thing made once and only when somebody has come as far."""
+
+    def __init__(self, rest: Iterator[tuple[str, str, np.ndarray]]) -> None:
+        self._seen: list[tuple[str, str, np.ndarray]] = []
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[tuple[str, str, np.ndarray]]:
+        yield from (seen := self._seen)
+        while (one := next(self._rest, None)) is not None:
+            seen.append(one)
+            yield one
 
 
 class _Dictionary:
@@ -124,7 +149,9 @@ class _Dictionary:
         self._wanted = np.unique(_windows(digest for digests in every for digest in digests))
         self._texts: dict[tuple[str, str], list[bytes]] = {}
         self._plain: dict[tuple[str, str, str], np.ndarray] = {}
-        self._salted: dict[tuple[str, str], list[tuple[str, str, np.ndarray]]] = {}
+        fewest = [len(digests) for digests in every if len(digests) >= _MANY]
+        self._share = min(1.0, _EXPECTED / min(fewest)) if fewest else 1.0
+        self._salted: dict[tuple[str, str], _Kept] = {}
         self._composed: dict[str, list[tuple[str, str, np.ndarray]]] = {}
         self._guesses = guesses(context)
 
@@ -162,19 +189,26 @@ class _Dictionary:
             self._plain[memo] = np.unique(np.array(ends, dtype=f"S{size}"))
         return self._plain[memo]
 
-    def salted(self, index: RawIndex, name: str) -> list[tuple[str, str, np.ndarray]]:
-        """The same with guessable salts and keys, of a sample: (algorithm, place of the salt, windows)."""
+    def salted(self, index: RawIndex, name: str) -> Iterable[tuple[str, str, np.ndarray]]:
+        """The same with guessable salts and keys, of a sample: (algorithm, place of the salt, windows).
+
+        One value whose digest is found gives the salt away, so the more digests a column of the output
+        has, the fewer raw values are enough. They are tried as they are asked for: the first hit ends it.
+        """
         memo = (index.view, name)
         if memo not in self._salted:
-            values = self._values(index, name)
-            values = values[:: max(1, len(values) * len(self._guesses) * 3 // _SAMPLE)]
-            whole = [a for a in _COMMON if _ALGORITHMS[a] in self._lengths]
-            self._salted[memo] = [
-                (algorithm, place, _matching(found, algorithm, self._wanted))
-                for algorithm in whole or [a for a in _plausible(self._lengths) if a in _COMMON]
-                for place, found in salted_digests(algorithm, self._guesses, values)
-            ]
+            self._salted[memo] = _Kept(self._tried(index, name))
         return self._salted[memo]
+
+    def _tried(self, index: RawIndex, name: str) -> Iterator[tuple[str, str, np.ndarray]]:
+        values = self._values(index, name)
+        affordable = _SAMPLE // max(1, len(self._guesses) * 3)
+        sample = max(1, min(affordable, math.ceil(len(values) * self._share)))
+        values = values[:: max(1, len(values) // sample)]
+        whole = [a for a in _COMMON if _ALGORITHMS[a] in self._lengths]
+        for algorithm in whole or [a for a in _plausible(self._lengths) if a in _COMMON]:
+            for place, found in salted_digests(algorithm, self._guesses, values):
+                yield algorithm, place, _matching(found, algorithm, self._wanted)
 
     def composed(self, index: RawIndex) -> list[tuple[str, str, np.ndarray]]:
         """Digests of two cells of a raw row, one of them an identifier: (algorithm, place, windows)."""
@@ -231,7 +265,7 @@ def _first(attack: _Dictionary, digests: list[bytes]) -> dict[str, Any] | None:
     algorithms = _plausible({len(digest) for digest in digests})
 
     def count(windows: np.ndarray) -> int:
-        return int(np.isin(windows, wanted).any(axis=1).sum())
+        return int(_known(windows, wanted).sum())
 
     for algorithm in algorithms:
         for index, name in attack.columns:

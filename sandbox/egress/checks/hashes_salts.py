@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
+from typing import Any
 
 from sandbox.egress.context import Context
 
@@ -57,15 +58,21 @@ def salted_digests(
     algorithm: str, salts: Iterable[bytes], values: list[bytes]
 ) -> Iterable[tuple[str, list[bytes]]]:
     """(place of the salt, digests of ``values``) for each guess."""
-    new = partial(hashlib.new, algorithm, usedforsecurity=False)
-    for salt in salts:
-        begun = new(salt)
-        first = []
+    empty = hashlib.new(algorithm, usedforsecurity=False)
+
+    def begun(engine: Any, values: Iterable[bytes]) -> list[bytes]:
+        """Digests of ``values``, each after what ``engine`` has read."""
+        found = []
         for value in values:
-            engine = begun.copy()
-            engine.update(value)
-            first.append(engine.digest())
-        yield "salt first", first
-        yield "salt last", [new(value + salt).digest() for value in values]
+            one = engine.copy()
+            one.update(value)
+            found.append(one.digest())
+        return found
+
+    for salt in salts:
+        salted = empty.copy()
+        salted.update(salt)
+        yield "salt first", begun(salted, values)
+        yield "salt last", begun(empty, [value + salt for value in values])
         keyed = _hmac(algorithm, salt)
         yield "HMAC key", [keyed(value) for value in values]

@@ -17,9 +17,10 @@ from sandbox.egress.context import Context
 from sandbox.egress.decoding import accidental, coded, expand
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
-from sandbox.egress.identifiers import KINDS, scan
 from sandbox.egress.messages import finding
-from sandbox.egress.pii.normal import locate
+from sandbox.pii.kinds import KINDS
+from sandbox.pii.normal import locate
+from sandbox.pii.scan import scan
 
 _RUNS = re.compile(r"(?:[A-Za-z0-9+/_\-]{24,}={0,2}\s*){2,}")
 _HAN = r"[\p{Han}·]{2,6}|[0-9A-Za-z@.]{6,}"

@@ -15,8 +15,8 @@ from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
 from sandbox.egress.messages import finding
-from sandbox.egress.pii.labelled import LABELLED, announced, labelled
-from sandbox.egress.pii.names import SHARE, SURE, like_names, share
+from sandbox.pii.labelled import LABELLED, announced, labelled
+from sandbox.pii.names import SHARE, SURE, like_names, share
 
 _PERSON = re.compile(
     r"姓名|名字|联系人|患者|户主|法人代表|法定代表|当事人|申请人|收件人|经办人|^xm$|"

@@ -12,10 +12,10 @@ from sandbox.egress.clean import mask
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding, Severity
 from sandbox.egress.forms import Document
-from sandbox.egress.identifiers import scan
 from sandbox.egress.layout import running_text
 from sandbox.egress.messages import finding
-from sandbox.egress.pii.kinds import KINDS
+from sandbox.pii.kinds import KINDS
+from sandbox.pii.scan import scan
 
 _FEWEST = 40  # characters of running text: a title has nothing that the scan does not see
 _STARTS = r"[0-9@]|姓名|患者|本人|住"  # without any of these no pattern can match
@@ -27,7 +27,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
     values = pl.Series([piece.text for piece in pieces], dtype=pl.String)
     if sum(len(piece.text) for piece in pieces) < _FEWEST or not bool(values.str.contains(_STARTS).any()):
         return
-    from sandbox.egress.pii.presidio import OTHERS, analyze
+    from sandbox.pii.presidio import OTHERS, analyze
 
     hits, _ = analyze(values)
     places = [piece.where for piece in pieces]

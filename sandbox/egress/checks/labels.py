@@ -212,4 +212,6 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             yield finding("LABEL", document.shown, place, evidence, severity, column=where)
 
 
-CHECK = Check(("LABEL",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True)
+CHECK = Check(
+    ("LABEL",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True, exact=True
+)

@@ -266,4 +266,5 @@ CHECK = Check(
         "egress.min_cell_sensitive",
     ),
     raw=True,
+    exact=True,
 )

@@ -12,9 +12,11 @@ from sandbox.desensitize.measures import RELEASES, Measures, measure, risk
 from sandbox.egress.bands import tame
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context, Declared
+from sandbox.egress.facts import AGGREGATES, RELATIVE, raw_numbers, written
 from sandbox.egress.facts_models import fitted
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
+from sandbox.egress.layout import DOWN
 from sandbox.egress.messages import finding
 from sandbox.egress.shape import Shape, recognise, whole
 
@@ -126,6 +128,33 @@ def _risks(sizes: np.ndarray) -> dict[str, dict[str, float]]:
     }
 
 
+def _summary(shape: Shape) -> bool:
+    """Whether a table describes whole raw columns, one below each other's statistics: labels that are no raw
+    values, and of each column of numbers that is a raw one its own aggregates only. A quartile of ages is an
+    age, and nobody's; who is the least or the most is asked elsewhere (``EXTREME``)."""
+    index = shape.index
+    raw_of = {**shape.matched, **shape.raw_of}
+    numbers = [k for k in shape.names if shape.frame[k].dtype.is_numeric()]
+    if any(k in raw_of for k in shape.names if k not in numbers):
+        return False
+    known = raw_numbers(index)
+    described = {k: raw_of[k] for k in numbers if k in raw_of}
+    if not described or any(raw not in known for raw in described.values()):
+        return False
+    totals = [float(index.rows_total), float(index.entities_total)]
+    for k, raw in described.items():
+        selects = ", ".join(f"CAST({sql.format(x=index.number(raw))} AS DOUBLE)" for sql in AGGREGATES)
+        row = index.engine.rows(f"SELECT count({index.number(raw)}), {selects} FROM {index.table} r")[0]
+        facts = np.array([*totals, *(float(fact) for fact in row if fact is not None)])
+        values = shape.numbers(k).drop_nulls().to_numpy()
+        # half a unit of what is written, of whole numbers one half: 40 is not any age from 35 to 45
+        steps = np.array([min(0.5, written(float(value))[1]) for value in values])
+        near = np.abs(values[:, None] - facts) <= (1.001 * steps + RELATIVE * np.abs(values))[:, None]
+        if not near.any(axis=1).all():
+            return False
+    return True
+
+
 def _of_counts(document: Document, context: Context, view: Table) -> bool:
     """Whether a view is a cross table of counts, turned: its columns are groups and no persons."""
     of = [table for table in document.tables if view.part == f"{table.part} turned".strip()]
@@ -136,14 +165,15 @@ def _of_counts(document: Document, context: Context, view: Table) -> bool:
 def run(document: Document, context: Context) -> Iterable[Finding]:
     """For each table that is an aggregate of no raw table and carries columns of one."""
     for table in [*document.tables, *document.views]:
-        if table.data.height < (_VIEW if table in document.views else 2):
+        view = table in document.views
+        if table.data.height < (_VIEW if view else 2) or (view and table.part.endswith(DOWN)):
             continue
         if any(fitted(context, index, table) for index in context.indexes):
             continue  # coefficients and correlations, fitted again from the raw data
         shapes = [recognise(context, document, table, index) for index in context.indexes]
         if any(shape.aggregate and (shape.dims or shape.confirmed) for shape in shapes):
             continue
-        if table in document.views and _of_counts(document, context, table):
+        if view and _of_counts(document, context, table):
             continue
         # A name alone makes no link to the raw data: at least one column must match by its values.
         rows = [
@@ -151,7 +181,7 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             for shape in shapes
             if shape.raw_of or any(raw in shape.index.quasi for raw in shape.matched.values())
         ]
-        if rows:
+        if rows and not any(_summary(shape) for shape in rows):
             shape = max(rows, key=lambda s: len(s.matched))
             yield from _table(document, context, table, shape)
 
@@ -162,4 +192,5 @@ CHECK = Check(
     run,
     ("egress.k_min", "egress.l_min", "egress.t_max", "egress.min_cell"),
     raw=True,
+    exact=True,
 )

@@ -33,6 +33,8 @@ _WORK = 200_000_000  # rows times numbers of the model that one evaluation may t
 _TREES = 30  # of an ensemble: those of the reference, and of the examined one that are walked are all
 _LOW = 0.01  # rate of false positives at which the true ones are told
 _CANARIES = 0.01  # of the rows
+_RATES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # of false positives, for the curve
+ATTACKS = "attacks"  # where ``context.memo`` holds the curves
 _FEWEST = 200  # rows, below that an AUC of 0.6 is chance
 _GRAPH = frozenset(
     """
@@ -44,7 +46,8 @@ _GRAPH = frozenset(
 
 @dataclass(frozen=True)
 class Result:
-    """What the attack reached: ``tpr`` at one per cent of false positives, ``exposed`` of ``canaries``."""
+    """What the attack reached: ``tpr`` at one per cent of false positives, ``exposed`` of ``canaries``;
+    ``curve``: rates of false and of true positives, as far down as the rows can tell."""
 
     auc: float
     tpr: float
@@ -52,6 +55,7 @@ class Result:
     canaries: int
     rows: int
     same: bool  # the control is of the examined model's own family
+    curve: tuple[tuple[float, float], ...] = ()
 
 
 def walk(tree: Tree, rows: np.ndarray) -> np.ndarray:
@@ -227,10 +231,21 @@ def measure(members: np.ndarray, control: np.ndarray, top: float, same: bool) ->
     order = np.sort(control)
     below, upto = (np.searchsorted(order, members, side) for side in ("left", "right"))
     auc = float(1 - (below + upto).mean() / (2 * len(order)))
-    tpr = float((members < np.quantile(control, _LOW)).mean())
     canaries = np.argsort(-control, kind="stable")[: max(10, int(_CANARIES * len(control)))]
     exposed = int((below[canaries] / len(order) < top).sum())
-    return Result(auc, tpr, exposed, len(canaries), len(members), same)
+    rates = np.array([rate for rate in _RATES if rate * len(control) >= 1])
+    curve = tuple(zip(rates.tolist(), _caught(members, order, rates).tolist(), strict=True))
+    tpr = float(_caught(members, order, np.array([_LOW]))[0])
+    return Result(auc, tpr, exposed, len(canaries), len(members), same, curve)
+
+
+def _caught(members: np.ndarray, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """True positives at the ``rates`` of false ones, on the line between the points that losses allow: many
+    rows may have the same loss. ``order``: the control's losses, sorted."""
+    at = np.unique(np.concatenate([members, order]))
+    false = np.searchsorted(order, at, "right") / len(order)
+    true = np.searchsorted(np.sort(members), at, "right") / len(members)
+    return np.asarray(np.interp(rates, np.append(0.0, false), np.append(0.0, true)))
 
 
 def attack(document: Document, index: RawIndex, top: float) -> Result | None:
@@ -289,6 +304,14 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             "rows": result.rows,
             "family": 5 if known else 6,
         }
+        context.memo.setdefault(ATTACKS, []).append(
+            {
+                "path": document.shown,
+                "raw": index.name,
+                **{key: evidence[key] for key in ("auc", "threshold", "tpr", "rows")},
+                "curve": [[rate, round(caught, 4)] for rate, caught in result.curve],
+            }
+        )
         if result.auc <= limit and not known:
             yield finding("MODEL_TESTED", document.shown, "", evidence, raw=index.name)
             continue

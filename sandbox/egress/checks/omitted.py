@@ -201,4 +201,5 @@ CHECK = Check(
         "egress.p_percent",
     ),
     raw=True,
+    exact=True,
 )

@@ -22,6 +22,7 @@ from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document, Table
+from sandbox.egress.layout import DOWN
 from sandbox.egress.messages import finding
 from sandbox.egress.rawdata import UNKNOWN, RawIndex, numeric
 from sandbox.egress.shape import Shape, recognise
@@ -72,9 +73,21 @@ class _Rows:
         return _Rows(equal, near)
 
 
-def _rows(shape: Shape, equal: dict[str, str], near: dict[str, tuple[str, float]]) -> _Rows:
+def _lists(shape: Shape) -> np.ndarray:
+    """The rows that name two values of one raw column of text: a list of groups is nobody's attributes."""
+    index = shape.index
+    found = np.zeros(shape.frame.height, dtype=bool)
+    for raw in (c for c in index.columns if not numeric(index.kinds[c])):
+        codes = np.array([shape.coded(k, raw) for k in shape.names])
+        largest = codes.max(axis=0)
+        found |= ((codes >= 0) & (codes != largest)).any(axis=0)
+    return found
+
+
+def _rows(shape: Shape, equal: dict[str, str], near: dict[str, tuple[str, float]], no: np.ndarray) -> _Rows:
+    """``no``: rows that are not looked for."""
     return _Rows(
-        {c: (shape.coded(c, raw), raw) for c, raw in equal.items()},
+        {c: (np.where(no, UNKNOWN, shape.coded(c, raw)), raw) for c, raw in equal.items()},
         {c: (shape.frame[c].cast(pl.Float64).to_numpy(), raw, d) for c, (raw, d) in near.items()},
     )
 
@@ -178,8 +191,8 @@ def _sparse(shape: Shape, column: str, raw: str) -> bool:
     return index.cardinality.get(raw, 0) < _SPARSE * (span / base + 1)
 
 
-def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
-    """(overlapping rows, columns compared)."""
+def _count(shape: Shape, k: float, minimum: float, down: bool) -> tuple[int, int]:
+    """(overlapping rows, columns compared). ``down``: the rows may be columns of anything."""
     index = shape.index
     specific = {
         c
@@ -203,8 +216,11 @@ def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
         return len(raws) >= minimum and (not index.quasi or bool(set(raws) & set(index.quasi)))
 
     best = (0, 0)
+    no = (
+        _lists(shape) if down and enough(shape.matched.values()) else np.zeros(shape.frame.height, dtype=bool)
+    )
     if (specific or not shape.aggregate) and enough(sure.values()):
-        best = (_hits(index, _rows(shape, sure, {}), k), len(sure))
+        best = (_hits(index, _rows(shape, sure, {}, no), k), len(sure))
     near = _rounded(shape) if sure else {}
     for equal, close in (({**sure, **bare}, {}), (sure, near), ({**sure, **bare}, near)):
         added = [*(c for c in equal if c in bare), *close]
@@ -212,7 +228,7 @@ def _count(shape: Shape, k: float, minimum: float) -> tuple[int, int]:
             continue
         if not enough([*equal.values(), *(raw for raw, _ in close.values())]):
             continue
-        rows = _rows(shape, equal, close)
+        rows = _rows(shape, equal, close, no)
         hits = _hits(index, rows, k)
         if hits > best[0]:
             chance = _hits(index, rows.moved(added), k)
@@ -228,9 +244,9 @@ def _run_table(document: Document, context: Context, table: Table) -> Iterable[F
         if _projection(shape):
             yield finding("RAW", document.shown, table.part, {"columns": len(shape.names)}, raw=index.name)
             continue
-        count, columns = _count(
-            shape, context.number("egress.k_min"), context.number("egress.raw_overlap_columns")
-        )
+        k, least = context.number("egress.k_min"), context.number("egress.raw_overlap_columns")
+        down = table in document.views and table.part.endswith(DOWN)
+        count, columns = _count(shape, k, least, down)
         if count > context.number("egress.raw_overlap_rows"):
             evidence = {
                 "count": count,
@@ -257,4 +273,5 @@ CHECK = Check(
     run,
     ("egress.k_min", "egress.raw_overlap_rows", "egress.raw_overlap_columns", "egress.min_cell"),
     raw=True,
+    exact=True,
 )

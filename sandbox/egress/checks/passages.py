@@ -21,8 +21,8 @@ from sandbox.egress.context import Context
 from sandbox.egress.findings import Finding
 from sandbox.egress.forms import Document
 from sandbox.egress.messages import finding
-from sandbox.egress.pii.numerals import HAN_DIGITS
 from sandbox.egress.rawdata import RawIndex, numeric
+from sandbox.pii.numerals import HAN_DIGITS
 
 _MOST = 5000  # passages looked at; of more every n-th
 _PAIRS = 1_000_000  # of passages and raw rows compared at a time

@@ -133,4 +133,5 @@ CHECK = Check(
     run,
     ("egress.min_cell", "egress.min_cell_sensitive"),
     raw=True,
+    exact=True,
 )

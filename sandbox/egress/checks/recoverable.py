@@ -56,7 +56,7 @@ class Told:
 def parts_of(context: Context) -> list[Part]:
     """Every table of the request that counts cells of a raw table."""
     found = []
-    for document in context.documents:
+    for document in context.exact:
         for table in document.tables:
             for shape in counting(context, document, table) if table.data.height else ():
                 if shape.dims:
@@ -213,4 +213,6 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             yield finding("RECOVERABLE", document.shown, table.part, evidence, Severity.HOLD)
 
 
-CHECK = Check(("RECOVERABLE",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True)
+CHECK = Check(
+    ("RECOVERABLE",), "table", run, ("egress.min_cell", "egress.min_cell_sensitive"), raw=True, exact=True
+)

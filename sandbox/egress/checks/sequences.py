@@ -76,4 +76,4 @@ def run(document: Document, context: Context) -> Iterable[Finding]:
             yield finding("RAW_OVERLAP", document.shown, "text", evidence, raw=index.name)
 
 
-CHECK = Check(("RAW_OVERLAP",), "text", run, raw=True)
+CHECK = Check(("RAW_OVERLAP",), "text", run, raw=True, exact=True)

@@ -132,7 +132,7 @@ def _marks(table: Table, shape: Shape) -> float:
     return bits
 
 
-def _prose(document: Document) -> str:
+def prose(document: Document) -> str:
     """Running text outside tables, without lines that only repeat the rows of a table in their order,
     all in one way."""
     lines = [piece.text for piece in running_text(document)]
@@ -189,7 +189,7 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
     """One finding a document, when the set as a whole leaves more unexplained than it may."""
     found: list[tuple[Document, int, int, str]] = []
     known = _plain(context)
-    for document in context.documents:
+    for document in context.exact:
         digits = labels = 0
         for table in document.tables:
             told = context.recomputed.get(id(table))
@@ -206,7 +206,7 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
             most = max(shapes, key=lambda one: (len(one.dims), len(one.confirmed), len(one.matched)))
             digits += int((_choice(most) + _marks(table, most)) / _DIGIT)
             labels = max(labels, _labels(shapes))
-        found.append((document, digits, labels, _prose(document)))
+        found.append((document, digits, labels, prose(document)))
     told_in = told_digits([text for *_, text in found], known)
     digits_of = [one[1] + more for one, more in zip(found, told_in, strict=True)]
     least = context.number("egress.min_cell")
@@ -230,4 +230,5 @@ CHECK = Check(
     ),
     raw=True,
     whole_set=True,
+    exact=True,
 )

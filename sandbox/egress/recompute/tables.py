@@ -66,13 +66,14 @@ class Told:
 def apply(context: Context) -> None:
     """Recompute what the job's script lets us, and put our numbers in the place of the job's.
 
-    Fills ``context.recomputed`` by identity of the table.
+    Fills ``context.recomputed`` by identity of the table. Values that carry noise stay as they are: ours in
+    their place would undo it.
     """
     if not context.raws:
         return
     wanted = [
         (document, document.tables[0])
-        for document in context.documents
+        for document in context.exact
         if document.form in FORMS and len(document.tables) == 1 and document.tables[0].data.height
     ]
     if context.script is not None:

@@ -76,7 +76,7 @@ def pictures(context: Context, findings: Iterable[Finding]) -> list[dict[str, An
         if found.rule == "DOMINANCE":
             marked.setdefault(found.path, set()).update(found.evidence.get("rows", ()))
     drawn: list[dict[str, Any]] = []
-    for document in context.documents if context.raws else []:
+    for document in context.exact if context.raws else []:
         for table in document.tables[:MOST_TABLES]:
             try:
                 one = _table(context, document, table, marked.get(document.shown, set()))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sandbox.egress.families import FAMILIES, family
 from sandbox.egress.report.pictures import drawn
-from sandbox.egress.report.view import ORDER, SEVERITIES, capacity, findings, message, points
+from sandbox.egress.report.view import ORDER, SEVERITIES, capacity, findings, message, points, privacy
 from sandbox.egress.report.words import chinese, hint, safe, word
 
 CSP = "default-src 'none'; style-src 'unsafe-inline'"
@@ -35,7 +35,7 @@ dl{display:grid;grid-template-columns:9em 1fr;gap:.15em .8em;margin:.4em 0 0}dt{
 table{border-collapse:collapse;width:100%}th,td{border:1px solid var(--line);padding:.3em .5em;
 text-align:left;vertical-align:top;overflow-wrap:break-word}td{overflow-wrap:anywhere}th{background:#f2f4f6}
 figure{margin:.6em 0 1.2em;break-inside:avoid}figcaption{color:var(--soft);margin-bottom:.3em}
-svg{max-width:100%;height:auto}svg text{font:12px sans-serif;fill:var(--ink)}
+svg{max-width:100%;height:auto}svg text{font:12px sans-serif;fill:var(--ink)}svg text.mark{fill:#fff}
 dd,h3,p{overflow-wrap:anywhere}@media print{body{margin:0;max-width:none;font-size:11px}}
 """
 
@@ -141,6 +141,7 @@ def html(
     body = (
         f"<h1>{escape(word('verdict', lang))} {_tag(report['verdict'], lang)}</h1>"
         + f"<p>{escape(capacity(report, lang))}</p>"
+        + (f"<p>{safe(privacy(report, lang))}</p>" if report.get("dp") else "")
         + (f"<p>{escape(word('error', lang))}: {safe(report['error'])}</p>" if report.get("error") else "")
         + "<p class=soft>"
         + " · ".join(f"{escape(word(name, lang))} {safe(value)}" for name, value in meta)

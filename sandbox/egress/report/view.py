@@ -47,6 +47,17 @@ def capacity(report: dict[str, Any], lang: str) -> str:
     )
 
 
+def privacy(report: dict[str, Any], lang: str) -> str:
+    """One line: which charge to the privacy budget paid for the file; "" for a report on exact values."""
+    told = report.get("dp")
+    if not told:
+        return ""
+    return (
+        f"{word('paid', lang)}: {told['release']} · {told['nano_rho']:,} nano-ρ · "
+        f"ε {told['epsilon']}, δ {told['delta']}"
+    )
+
+
 def cited(report: dict[str, Any], source: Source) -> dict[str, dict[str, Any]]:
     """The thresholds that were applied, each with its basis, citation and note in the policy.
 

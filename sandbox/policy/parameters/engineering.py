@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sandbox.policy.isolation import NeededByLevel, RuntimeByLevel
+from sandbox.policy.methods import RequiredMethods
 from sandbox.policy.parameter import Order, Parameter
 from sandbox.policy.parameters.types import Amount, Count, Format, Period, Plugin, Positive, Share
 
@@ -50,6 +51,10 @@ ROWS: tuple[Parameter, ...] = (
               "增补的出域检查（插件名）", "checks added by this profile (plug-ins by name)"),
     Parameter("dp.epsilon_total", "Q-06", "R-134", Amount, "", Order.LOWER,
               "隐私预算 ε（每场景、资源、年）", "budget ε per scenario, resource and year"),
+    Parameter("dp.epsilon_scenario", "", "R-134", Amount, "", Order.LOWER,
+              "隐私预算 ε（每场景）", "budget ε per scenario"),
+    Parameter("dp.epsilon_entities", "", "R-134", Amount, "", Order.LOWER,
+              "隐私预算 ε（每组主体，累计）", "budget ε per domain of entities, for good"),
     Parameter("dp.delta", "Q-06", "R-134", Literal["1/n^2"], "", Order.NONE,
               "δ 的上限", "δ at most"),
     Parameter("verify.quota_caller_day", "Q-07", "R-123", Positive, "/d", Order.LOWER,
@@ -117,10 +122,37 @@ ROWS: tuple[Parameter, ...] = (
               "质量反馈处理期限", "quality tickets answered within"),
     Parameter("consent.withdrawal_sla_wd", "Q-18", "R-274", Positive, "wd", Order.LOWER,
               "撤回同意生效期限", "withdrawal of consent takes effect within"),
+    Parameter("desensitise.required", "", "R-132", RequiredMethods, "", Order.METHODS,
+              "各类各级字段须经的脱敏处理", "transforms required of a field, by class and level"),
+    Parameter("reidentify.purposes", "", "R-131", list[Literal[
+                  "subject_right", "incident_notice", "statutory_duty", "source_correction"]],
+              "", Order.SUBSET, "准许还原令牌的目的", "purposes for which tokens may be led back"),
+    Parameter("reidentify.tokens_max", "", "R-131", Positive, "", Order.LOWER,
+              "一次还原的令牌数上限", "tokens of one re-identification at most"),
+    Parameter("reidentify.tokens_year", "", "R-131", Positive, "", Order.LOWER,
+              "每场景一年还原的令牌数上限", "tokens led back in a scenario and year at most"),
+    Parameter("reidentify.decision_wd", "", "R-131", Positive, "wd", Order.LOWER,
+              "还原申请的决定期限", "re-identifications decided within"),
+    Parameter("reidentify.answer_days", "", "R-131", Positive, "d", Order.LOWER,
+              "还原答复保留期限", "an answer is kept for"),
     Parameter("location.max_decimals", "Q-19", "R-138", Count, "", Order.LOWER,
               "坐标小数位", "decimals of a coordinate"),
     Parameter("linkage.population_unique_max", "Q-20", "R-098", Share, "", Order.LOWER,
               "总体唯一记录占比上限", "population-unique records at most"),
+    Parameter("session.idle_minutes", "", "R-085", Positive, "min", Order.LOWER,
+              "会话闲置时限", "a session ends when idle for"),
+    Parameter("session.absolute_hours", "", "R-085", Positive, "h", Order.LOWER,
+              "会话最长时限", "a session ends at the latest after"),
+    Parameter("session.step_up_minutes", "", "R-085", Positive, "min", Order.LOWER,
+              "再次确认身份后可作决定的时间", "decisions are open after confirming one's identity for"),
+    Parameter("sign_in.window_minutes", "", "R-085", Positive, "min", Order.HIGHER,
+              "登录失败的计数窗口", "window in which failed sign-ins are counted"),
+    Parameter("sign_in.failures_account", "", "R-085", Positive, "", Order.LOWER,
+              "窗口期内每账户登录失败次数", "failed sign-ins of an account in the window"),
+    Parameter("sign_in.failures_address", "", "R-085", Positive, "", Order.LOWER,
+              "窗口期内每网络地址登录失败次数", "failed sign-ins from a network address in the window"),
+    Parameter("sign_in.start_password_hours", "", "R-085", Positive, "h", Order.LOWER,
+              "初始密码有效期", "a start password is valid for"),
     Parameter("logs.site_floor_years", "", "R-193", Count, "y", Order.HIGHER,
               "本站日志保存下限", "this site's own least log period"),
 )

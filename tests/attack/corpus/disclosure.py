@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import polars as pl
 
@@ -118,11 +120,12 @@ def _dominance(draw: Draw) -> Output:
     heavy = pl.col(where.heavy)
     ranked = heavy.sort(descending=True)
     shown = draw.pick(heavy.sum(), heavy.mean().round(2))
-    rest = ((heavy.sum() - ranked.get(0) - ranked.get(1)) / ranked.get(0)).alias("__p")
+    rest = ((heavy.sum() - ranked.get(0) - ranked.get(1, null_on_oob=True)) / ranked.get(0)).alias("__p")
     known = [c for c in where.labels if where.frame[c].null_count() == 0]
-    for keys in ([where.labels[0], where.labels[1]], known[:3], known[:4]):  # finer where none is dominated
+    finer = ([where.labels[0], where.labels[1]], known[:3], known[:4])
+    for persons, keys in product((2 * where.least, where.least), finer):  # until a cell is dominated
         table = grouped(draw, keys, shown.alias("value"), rest)
-        table = table.filter(pl.col("__n") >= 2 * where.least).rename({"__n": _count(draw)})
+        table = table.filter(pl.col("__n") >= persons).rename({"__n": _count(draw)})
         good, bad = table.filter(pl.col("__p") > 0.5), table.filter(pl.col("__p") < 0.09)
         if not bad.is_empty():
             break
@@ -204,7 +207,7 @@ def _extremes(draw: Draw) -> Output:
         [pl.col(measure).max().alias("max")],
         [pl.col(measure).min().alias("min"), pl.col(measure).max().alias("max")],
         [pl.col(measure).quantile(0.99, "higher").alias("p99")], [pl.col(measure).min().alias("lowest")],
-        [pl.col(measure).drop_nulls().sort(descending=True).get(1).alias("second")],
+        [pl.col(measure).drop_nulls().sort(descending=True).get(1, null_on_oob=True).alias("second")],
     )  # fmt: skip
     keys = list(where.labels[:2])
     table = grouped(draw, keys, *ends).filter(pl.col("__n") >= 2 * where.least).rename({"__n": "n"})

@@ -1,0 +1,1 @@
+"""View models: what a page shows, made from what the door gives. One file per family of pages."""

@@ -1,0 +1,1 @@
+"""Anonymisation by search: privacy models over generalisations, the least loss, proven after the fact."""
