@@ -57,11 +57,12 @@ def _look(text: str) -> None:
     depth = 0
     event: Any
     for event in yaml.parse(text, _BASE):
+        where: Any = event.start_mark
         if isinstance(event, _OPENS):
             depth += 1
             if depth > MOST_DEPTH:
-                raise yaml.YAMLError(event.start_mark, "nested too deep")
+                raise yaml.MarkedYAMLError(None, None, "nested too deep", where)
         elif isinstance(event, _CLOSES):
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(None, None, "an alias", event.start_mark)
+            raise yaml.MarkedYAMLError(None, None, "an alias", where)

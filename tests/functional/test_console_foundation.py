@@ -101,7 +101,7 @@ def environment(lang: str) -> Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    made.install_gettext_callables(gettext(lang), ngettext(lang), newstyle=True)  # type: ignore[attr-defined]
+    made.install_gettext_callables(gettext(lang), ngettext(lang), newstyle=False)  # type: ignore[attr-defined]
     return made
 
 
@@ -113,7 +113,8 @@ def page(request: Request, template: str, status: int = 200, **more: Any) -> HTM
         .get_template(template)
         .render(
             session=session, csrf=session.csrf if session else "", lang=lang, theme=theme,
-            path=request.url.path, asset=assets.asset, version="0.1.0", space_name="贵州省授权运营空间",
+            path=request.url.path, help_url="/console/help", asset=assets.asset, version="0.1.0",
+            space_name="贵州省授权运营空间",
             **{"menu": [
                 {"url": "/console/", "label": "待办", "current": True, "count": 12},
                 {"url": "/console/r/egress-request", "label": "出域申请", "current": False, "count": None},
@@ -241,11 +242,14 @@ def test_the_short_forms_are_accessible(visitor: Visitor, url: str, name: str) -
 def test_the_chosen_theme_wins_over_the_systems_and_paper_is_light(visitor: Visitor, url: str) -> None:
     user = opened(visitor, url, color_scheme="dark")
     assert background(user) == DARK
-    user.page.get_by_role("button", name="主题：随系统").click()
+    with user.page.expect_navigation():
+        user.page.get_by_role("button", name="主题：随系统").click()
     assert user.page.eval_on_selector("html", "one => one.dataset.theme") == "dark"
-    user.page.get_by_role("button", name="主题：深色").click()
+    with user.page.expect_navigation():
+        user.page.get_by_role("button", name="主题：深色").click()
     assert background(user) == LIGHT
-    user.page.get_by_role("button", name="主题：浅色").click()
+    with user.page.expect_navigation():
+        user.page.get_by_role("button", name="主题：浅色").click()
     assert background(user) == DARK
     user.page.emulate_media(media="print", color_scheme="dark")
     assert background(user) == "rgb(255, 255, 255)"
@@ -255,7 +259,8 @@ def test_the_chosen_theme_wins_over_the_systems_and_paper_is_light(visitor: Visi
 
 def test_the_language_is_changed_and_the_page_stays(visitor: Visitor, url: str) -> None:
     user = opened(visitor, url)
-    user.page.get_by_role("button", name="English").click()
+    with user.page.expect_navigation():
+        user.page.get_by_role("button", name="English").click()
     assert user.page.eval_on_selector("html", "one => one.lang") == "en"
     assert user.page.url == f"{url}/console/"
     assert user.page.get_by_role("link", name="Export CSV").is_visible()
@@ -287,7 +292,7 @@ def test_the_keyboard_reaches_the_content_first_and_a_dialog_gives_it_back(
     page.keyboard.press("Enter")
     assert page.evaluate("() => document.activeElement.id") == "main"
     page.keyboard.press("Tab")  # from the content on, past bar and menu
-    assert page.evaluate("() => document.activeElement.closest('.crumbs') !== null")
+    assert page.evaluate("() => document.activeElement.closest('main') !== null")
     opener = page.get_by_role("button", name="确认", exact=True).first
     opener.focus()
     page.keyboard.press("Enter")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,9 @@ with open(sandbox_job.output("by_sex.csv"), "w", newline="", encoding="utf-8") a
     for sex in sorted({{row["sex"] for row in rows}}):
         writer.writerow([sex, sum(row["sex"] == sex for row in rows)])
 """
+
+
+MOST_TRIES = 5  # rows that may get past a state before anybody looks
 
 
 @dataclass
@@ -157,30 +160,46 @@ class Live:
         self.kills.append(why)
         self.space.worker = self.space.start("worker")
 
-    def kill_in(self, kind: str, id: str, state: str, seconds: float = 180) -> None:
+    def kill_in(self, kind: str, id: str, state: str, seconds: float = 180) -> bool:
         """kill -9 while the row is in ``state``: the worker runs in slices and is looked at while frozen.
 
         Who looks goes before all others: on a busy machine the worker would get past the state meanwhile.
+        False when it did: nothing was killed then.
         """
         usual = os.getpriority(os.PRIO_PROCESS, 0)
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, -15)
         try:
-            self._freeze_in(kind, id, state, seconds)
+            frozen = self._freeze_in(kind, id, state, seconds)
         finally:
             os.setpriority(os.PRIO_PROCESS, 0, usual)
-        self.kill(f"{kind} {state}")
+        if frozen:
+            self.kill(f"{kind} {state}")
+        return frozen
 
-    def _freeze_in(self, kind: str, id: str, state: str, seconds: float) -> None:
+    def _freeze_in(self, kind: str, id: str, state: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
         while True:
             os.kill(self.space.worker.pid, signal.SIGSTOP)
-            seen = self.get(kind, id).state
-            if seen == state:
-                return
+            with self.store.read() as reader:
+                states = [version.state for version in reader.history(kind, id)]
+            if states[-1] == state:
+                return True
             os.kill(self.space.worker.pid, signal.SIGCONT)
-            assert time.monotonic() < deadline, f"{kind}/{id} was not seen {state}, is {seen}"
+            if state in states:
+                return False
+            assert time.monotonic() < deadline, f"{kind}/{id} was not seen {state}, is {states[-1]}"
             time.sleep(0.004)
+
+    def kill_in_each(self, kind: str, states: Sequence[str], make: Callable[[], str], end: str) -> list[str]:
+        """A kill in each of ``states``; rows from ``make`` until each was hit, which all get to ``end``."""
+        left, made = list(states), list[str]()
+        while left:
+            assert len(made) < MOST_TRIES, f"{kind} was not killed in {left}, {len(made)} went past"
+            made.append(make())
+            left = [state for state in left if not self.kill_in(kind, made[-1], state)]
+            self.wait(kind, made[-1], end)
+        return made
 
     def restart_worker(self) -> None:
         """An orderly end and a new worker, which looks for leftovers at once."""
