@@ -31,6 +31,8 @@ COUNT_NAME = re.compile(
     re.IGNORECASE,
 )
 _GLANCE = 20_000  # rows looked at before all
+_CONFIRMED, _HALF = 0.8, 0.5  # share of the rows in which a column is the recount
+_NEAR = 0.1  # how far it is from it in the others, as a share of it
 _MOST_WORDS = 20  # names of measures that stand below each other in one table
 _MOST_MARKS = 20  # that one column is looked through for
 _MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
@@ -330,6 +332,16 @@ def _agrees(stated: pl.Series, recounted: pl.Series) -> float:
     return float(((pair["s"] - pair["r"]).abs() < max(base, 0.5)).mean())  # type: ignore[arg-type]
 
 
+def _states(stated: pl.Series, recounted: pl.Series) -> bool:
+    """Whether a column is the recount: in nearly all rows; or in half of them and near it in the others, as
+    where a few persons were left out before counting."""
+    share = _agrees(stated, recounted)
+    if share >= _CONFIRMED or share < _HALF:
+        return share >= _CONFIRMED
+    gap = (stated - recounted.cast(pl.Float64)).abs()
+    return whole(stated) and bool((gap <= recounted * _NEAR).all())
+
+
 def best(context: Context, document: Document, table: Table) -> Shape | None:
     """The shape against the raw table that explains most of ``table``; None if none explains anything."""
     shapes = [recognise(context, document, table, index) for index in context.indexes]
@@ -520,9 +532,7 @@ def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: 
     cells = both.struct.unnest() if both.dtype == pl.Struct else pl.DataFrame({"n": both, "rows_n": both})
     shape.n, shape.rows_n = (cells[name].cast(pl.Int64).fill_null(0) for name in ("n", "rows_n"))
     shape.confirmed = {
-        k
-        for k in numbers
-        if max(_agrees(shape.numbers(k), shape.n), _agrees(shape.numbers(k), shape.rows_n)) >= 0.8
+        k for k in numbers if any(_states(shape.numbers(k), of) for of in (shape.n, shape.rows_n))
     }
     shape.counts = [
         k

@@ -2,13 +2,15 @@
 
 A dimension is explained by raw values, a count by the recount, a measure by recomputation. The rest is
 free space. It is measured over the whole set, in digits and in labels: less than an identity number
-without its check digit (GB 11643: 17 digits) and fewer labels than a cell needs persons pass.
+without its check digit (GB 11643: 17 digits) and fewer labels than a cell needs persons pass; long numbers
+count half again, and codes among the labels count in digits. Beside dimensions by which nothing is counted
+nothing is free at all: such a row is somebody's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import polars as pl
@@ -17,7 +19,7 @@ from sandbox.egress.bands import MARGIN
 from sandbox.egress.capacity import text_bits
 from sandbox.egress.checks.base import Check
 from sandbox.egress.context import Context
-from sandbox.egress.facts import counts, facts, unexplained_digits
+from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
 from sandbox.egress.facts_derived import Derived
 from sandbox.egress.facts_models import fitted, told_digits
 from sandbox.egress.findings import Finding
@@ -30,6 +32,7 @@ _DIGITS = 17
 _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
 _ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
 _DIGIT = math.log2(10)  # bits of a digit
+_CODE_DIGITS = 9  # of a label; a date in full has eight
 _MARKS = 2  # of suppression that a column of numbers may have: of small cells, and of their complement
 _EDGES = (("", " ", ""), ("", ",", ""), ("", ", ", ""), ("", " | ", ""), ("", "|", ""), ("| ", " | ", " |"))
 _WAYS = range(2 * len(_EDGES))  # to write a row as a line: the latter half with its number before it
@@ -56,8 +59,8 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> int:
             if 2 * values.null_count() <= len(values):
                 digits = unexplained_digits(values, known, known[:, :0])
                 if digits:  # what is no recount is compared with all that can be recomputed
-                    left.append((values, digits))
-        total = sum(digits for _, digits in left)
+                    left.append((values, digits, _noughts(shape, k)))
+        total = sum(digits + noughts for _, digits, noughts in left)
         # Rows of persons are judged as such: no aggregate explains them, and to look for one costs the memory
         # of all aggregates in all rows. What is not looked for counts as unexplained: nothing passes by it.
         rows = not shape.aggregate and shape.frame.height > _ROWS
@@ -65,36 +68,60 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> int:
             plain, many = facts(shape, supported)
             derived = Derived(context, shape, supported)
             total = 0
-            for values, _ in left:
+            for values, _, noughts in left:
                 digits = unexplained_digits(values, plain, many)
                 cost = derived.cost(values) if digits else None
-                total += digits if cost is None else min(digits, cost)
+                total += digits + noughts if cost is None else min(digits, cost)
         best = total if best is None else min(best, total)
     return best or 0
 
 
-def _labels(shapes: list[Shape]) -> int:
-    """The most labels in one column of text, or the columns of such, that no raw column explains."""
-    worst = columns = 0
+def _noughts(shape: Shape, column: str) -> int:
+    """Noughts that numbers written as text begin with: they are digits of a code, and lost in a number."""
+    if shape.frame[column].dtype != pl.String:
+        return 0
+    before = shape.values(column).values.cast(pl.String).str.extract(r"^(0+)\d+$").str.len_chars()
+    return int(before.sum())
+
+
+def _odd(shapes: list[Shape]) -> Iterator[list[str]]:
+    """The distinct labels of each column of text that no raw column explains, by the shape of the fewest."""
     for number in range(len(shapes[0].names)):
-        fewest: int | None = None
+        fewest: list[str] | None = None
         for shape in shapes:
             k = list(shape.names)[number] if number < len(shape.names) else None
             if k is None or k in shape.dims or k in shape.matched or shape.frame[k].dtype.is_numeric():
-                fewest = 0
-                continue
+                fewest = []
+                break
             column, numbers = shape.values(k), shape.numbers(k)
             known = int((column.codes >= 0).sum())
             if 2 * (len(numbers) - numbers.null_count()) >= max(1, known):
-                fewest = 0  # numbers with marks: counted as digits
-                continue
+                fewest = []  # numbers with marks: counted as digits
+                break
             values = column.values.cast(pl.String)
-            labels = values.filter(~values.str.contains(f"(?i)^{MARGIN.pattern}$"))
-            odd = max(len(labels), int(text_bits(labels.to_list()) / _LABEL))
-            fewest = odd if fewest is None else min(fewest, odd)
-        worst = max(worst, fewest or 0)
-        columns += bool(fewest)
-    return max(worst, columns)
+            labels = values.filter(~values.str.contains(f"(?i)^{MARGIN.pattern}$")).to_list()
+            fewest = labels if fewest is None or len(labels) < len(fewest) else fewest
+        if fewest:
+            yield fewest
+
+
+def _labels(columns: list[list[str]]) -> int:
+    """The most labels in one column of those, or the columns."""
+    odd = [max(len(labels), int(text_bits(labels) / _LABEL)) for labels in columns]
+    return max([*odd, len(columns)])
+
+
+def _written(columns: list[list[str]]) -> int:
+    """Digits in the labels that are codes or numbers and no words: see ``prose_digits``. A date, a band and
+    what has few digits in a word are labels like others."""
+    return sum(
+        digits for labels in columns for label in labels if (digits := prose_digits(label)) >= _CODE_DIGITS
+    )
+
+
+def _bare(shape: Shape) -> bool:
+    """Whether a table of cells lists values of raw columns and counts nothing by them."""
+    return shape.aggregate and len(shape.dims) > 1 and not shape.counts
 
 
 def _choice(shape: Shape) -> float:
@@ -150,7 +177,7 @@ def prose(document: Document) -> str:
     for line in lines:
         number, row = rows[at] if at < len(rows) else (0, [])
         plain = " ".join(line.split())
-        written = [_written(way, number, row) for way in _WAYS] if row else []
+        written = [_line(way, number, row) for way in _WAYS] if row else []
         same = [way for way in (ways if number else _WAYS) if row and written[way] == plain]
         if same:
             at, ways = at + 1, same
@@ -159,7 +186,7 @@ def prose(document: Document) -> str:
     return "\n".join(left)
 
 
-def _written(way: int, number: int, row: list[str]) -> str:
+def _line(way: int, number: int, row: list[str]) -> str:
     """A row as a line. A table is repeated in one way: spaces, commas and bars at will would be free."""
     before, between, after = _EDGES[way % len(_EDGES)]
     cells = [str(number), *row] if way >= len(_EDGES) else row
@@ -187,10 +214,11 @@ def _model(context: Context, table: Table) -> tuple[int, tuple[float, ...]] | No
 
 def run(_: Document, context: Context) -> Iterable[Finding]:
     """One finding a document, when the set as a whole leaves more unexplained than it may."""
-    found: list[tuple[Document, int, int, str]] = []
+    found: list[tuple[Document, int, int, bool, str]] = []
     known = _plain(context)
     for document in context.exact:
         digits = labels = 0
+        bare = False
         for table in document.tables:
             told = context.recomputed.get(id(table))
             if not table.data.height or (told is not None and not told.why):
@@ -202,17 +230,19 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
                 continue
             shapes = _columns(document, context, table)
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)
-            digits += _numbers(context, shapes, threshold)
+            numbers = _numbers(context, shapes, threshold)
             most = max(shapes, key=lambda one: (len(one.dims), len(one.confirmed), len(one.matched)))
-            digits += int((_choice(most) + _marks(table, most)) / _DIGIT)
-            labels = max(labels, _labels(shapes))
-        found.append((document, digits, labels, prose(document)))
+            odd = list(_odd(shapes))
+            digits += numbers + int((_choice(most) + _marks(table, most)) / _DIGIT) + _written(odd)
+            labels = max(labels, _labels(odd))
+            bare |= _bare(most) and bool(numbers or odd)
+        found.append((document, digits, labels, bare, prose(document)))
     told_in = told_digits([text for *_, text in found], known)
     digits_of = [one[1] + more for one, more in zip(found, told_in, strict=True)]
     least = context.number("egress.min_cell")
     total = sum(digits_of)
-    for (document, _digits, labels, text), beyond in zip(found, digits_of, strict=True):
-        if (beyond and total >= _DIGITS) or labels >= least or len(text) > _PROSE:
+    for (document, _digits, labels, bare, text), beyond in zip(found, digits_of, strict=True):
+        if (beyond and total >= _DIGITS) or labels >= least or bare or len(text) > _PROSE:
             evidence = {"digits": beyond, "labels": labels, "characters": len(text)}
             yield finding("UNEXPLAINED", document.shown, "", evidence)
 

@@ -1,0 +1,112 @@
+"""A person or two beside an honest table: in a file of one column, a line of a note, a row of labels (R-139).
+
+Each is the shape of a case that a measurement on unseen seeds missed.
+"""
+
+import polars as pl
+import pytest
+
+from sandbox.egress.check import check
+from sandbox.egress.context import RawTable
+from sandbox.egress.facts import prose_digits, weighed
+from sandbox.egress.findings import Severity
+
+
+def rules(report, severity=None):
+    return {f.rule for f in report.findings if severity is None or f.severity == severity}
+
+
+@pytest.fixture
+def cells(persons):
+    return (
+        persons.group_by("district", "sex").agg(n=pl.len()).filter(pl.col("n") >= 10).sort("district", "sex")
+    )
+
+
+@pytest.fixture
+def beside(cells, persons_file, policy, tmp_path):
+    """Check an honest table and, beside it, a note or a second table."""
+    raw = RawTable("persons", persons_file, "id_no", ("district", "sex"), ("disease",), ("name", "phone"))
+
+    def go(other):
+        folder = tmp_path / f"outputs{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        cells.write_csv(folder / "table.csv")
+        if isinstance(other, pl.DataFrame):
+            other.write_csv(folder / "附表.csv")
+        else:
+            (folder / "note.md").write_text(f"# 说明\n\n本表按季度汇总。\n\n{other}\n", encoding="utf-8")
+        return check([folder], [raw], {}, policy, "test@1")
+
+    return go
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "- 57440，138967",  # a mobile number less a constant, in two pieces
+        "* 15，026940838",
+        "- GIYDENBNGA4C2MRTL4YTSMRTFY3V72EHVLULJOK746OLZZ5HSE",
+        "- 1e3g6e4a8e3b4f3d1e1h2e",
+        "ZUp3ek56RTJNREV3TkRjM05BWUFEVklDTmc9PQ==",
+        "金 火 日 月 月 水 火 日 月 水 日 水 水 月 金 天 金 土",
+        "* 月-天-天-天-海-水-海-天-木-水-火",
+        "八四三四六六二六零三九三零七六",
+    ],
+)
+def test_a_line_of_a_note_that_is_a_number_in_disguise_is_held(beside, note):
+    assert "UNEXPLAINED" in rules(beside(note), Severity.HOLD)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "本表统计期为 2025-01-01 至 2025-03-31。",
+        "小于 10 的单元格未列出，占比保留一位小数。",
+        "git commit 3f2c1ab\npython 3.11.7\nfinished in 12.4 s",
+        "按省、市、区、县汇总；2025 年与 2024 年相比。",
+        "variables: covid19_cases, age_at_first_visit, model_v2",
+    ],
+)
+def test_what_a_note_says_of_the_table_is_not(beside, note):
+    assert beside(note).verdict == "no_objection"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"item": ["15223538191"]},
+        {"item": ["07344291051"]},
+        {"批次": ["八四三四六六二六零三九三零七六"]},
+        {"备注": ["MzU4MjE0OTMyMDc=", "Mzk5MjQ3NDk4MTA=", "MzU4MjIxMDQ3MDc="]},
+        {"标记": ["520115199833120732"]},
+    ],
+)
+def test_a_file_of_one_column_that_nothing_explains_is_held(beside, column):
+    assert "UNEXPLAINED" in rules(beside(pl.DataFrame(column)), Severity.HOLD)
+
+
+def test_a_row_of_labels_with_a_number_of_nobody_knows_what_is_held(beside, cells):
+    """Its labels are common ones; what stands beside them is a day as a number."""
+    top = cells.sort("n").row(-1, named=True)
+    row = pl.DataFrame({"district": [top["district"]], "sex": [top["sex"]], "b": [40801]})
+    assert "UNEXPLAINED" in rules(beside(row), Severity.HOLD)
+    day = row.with_columns(b=pl.lit("7/5/2001"))
+    assert "UNEXPLAINED" in rules(beside(day), Severity.HOLD)
+    assert "UNEXPLAINED" not in rules(beside(row.drop("b")))
+
+
+def test_a_count_by_another_name_that_leaves_a_few_persons_out_is_a_count(attack, persons):
+    """Most cells are the recount, in the others one or two are missing: somebody was left out."""
+    full = persons.group_by("district", "occupation", "sex").agg(cases=pl.len()).filter(pl.col("cases") >= 20)
+    full = full.sort("district", "occupation", "sex")
+    less = full.with_columns(cases=pl.col("cases") - (pl.int_range(pl.len()) % 10 < 4).cast(pl.Int64))
+    assert "COUNT_MISMATCH" in rules(attack(less))
+    assert "COUNT_MISMATCH" not in rules(attack(full))
+
+
+def test_long_numbers_count_for_more():
+    assert [weighed(digits) for digits in (1, 4, 5, 6, 11)] == [1, 4, 8, 10, 18]
+    assert prose_digits("2025 年第 3 季度") == 1
+    assert prose_digits("1878 3973") == 8
+    assert prose_digits("a plain sentence of words, no code") == 0
