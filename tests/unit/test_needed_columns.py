@@ -52,6 +52,7 @@ TABLES = {
         ("CREATE MACRO f(x) AS TABLE SELECT g FROM firms WHERE h = x", {"firms": ("g", "h")}),
         ("SELECT income.part FROM people", {"people": ("income",)}),
         ("SELECT count(*) FROM people", {"people": ()}),
+        ("SELECT t.i, p.income FROM range(3) t(i), people p", {"people": ("income",)}),
         ("SELECT district FROM people UNION SELECT g FROM firms", {"people": ("district",), "firms": ("g",)}),
         ("", {}),
     ],
