@@ -37,6 +37,7 @@ from sandbox.egress.report.facts import applied, pictures, thresholds
 
 CHECKER = "egress-checker 1.0.0"
 _RESULT = {Severity.HARD: "fail", Severity.HOLD: "hold", Severity.FLAG: "flag"}
+_FEW_CELLS = 1_000_000  # of an output beside which there is room to number two raw columns at once
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,10 @@ def prepare(context: Context, paths: Sequence[Path], formats: list[str]) -> None
     """Read the files under ``paths`` into ``context.documents``, laid out, with names of persons masked."""
     context.documents = _read_all(paths, formats, context.budget)
     lay_out(context.documents, context.budget)
+    cells = sum(table.data.height * table.data.width for one in context.documents for table in one.tables)
+    if context.raws and cells <= _FEW_CELLS:
+        for index in context.indexes:
+            index.code_all()
     _hide_names(context)
 
 

@@ -6,8 +6,11 @@ Read-only, in memory; built on first use and shared by all checks of a run.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ _CUTS = ((0, 0), (0, 1), (0, 2), (1, 0), (2, 0), (6, 0), (6, 1), (0, 3), (0, 4))
 # distinct values of a column, and their share of the entities, from which it tells persons apart
 _APART, _SHARE = 20, 0.1
 NULL, UNKNOWN = -1, -2  # codes: no value; a value that is none of the raw column's
+_MANY_ROWS, _THREADS = 50_000, 2  # rows from which columns are numbered at once, and how many
 SHORT_PART = 9  # characters; a shorter part is equal by chance
 
 # Types that are the same in DuckDB, polars and Arrow, so that their distinct values can be made text alone.
@@ -77,6 +81,19 @@ def texts_of(engine: Engine, frame: pl.DataFrame) -> pl.DataFrame:
     return engine.frame(f"SELECT {listed} FROM out_cells").cast(pl.String)
 
 
+def _keys(values: pl.Series) -> Lexicon:
+    keys = key(values).unique(maintain_order=True).drop_nulls()
+    long = keys.str.len_chars()
+    plain = keys.str.contains(r"^[0-9]*$")
+    return Lexicon(keys.filter((~plain & (long >= 2)) | (long >= 6)))
+
+
+def _cut(keys: pl.Series, ends: tuple[int, int]) -> np.ndarray:
+    first, last = ends
+    part = keys.str.slice(first).str.head(-last) if last else keys.str.slice(first)
+    return hashes(part.filter(part.str.len_chars() >= SHORT_PART))
+
+
 @dataclass(frozen=True, eq=False)
 class Coded:
     """A raw column: ``values`` its distinct normalised values, ``codes`` the position of each row's value
@@ -101,6 +118,12 @@ class Engine:
         self.connection = duckdb.connect(
             ":memory:", config={"threads": 2, "autoinstall_known_extensions": False}
         )
+
+    def beside(self) -> Engine:
+        """The same database for another thread: it sees the views of files, not those of frames."""
+        other = copy(self)
+        other.connection = self.connection.cursor()
+        return other
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of ``sql`` (fetched whole: an open result would block the next register)."""
@@ -134,6 +157,7 @@ class RawIndex:
         self.quasi, self.sensitive, self._identifiers, self._unsaid = quasi, sensitive, identifiers, unsaid
         self.entity = entity
         self.view = f"raw_{number}"
+        self._stored, self._threads = False, 1  # whether its view is of a file; and threads for its columns
         self._coded: dict[str, Coded] = {}
         self._numbers: dict[str, np.ndarray] = {}
         self._rows_of: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -157,6 +181,7 @@ class RawIndex:
                     f"SELECT * EXCLUDE (file_row_number), file_row_number AS __row "
                     f"FROM read_parquet('{source}', file_row_number = true)"
                 )
+                self._stored = True
                 return
             document = Document(self.path.name, "", "", 0)
             read_csv(document, self.path.read_bytes(), Budget(file_bytes=1 << 40, cells=1 << 33))
@@ -181,14 +206,28 @@ class RawIndex:
     def coded(self, column: str) -> Coded:
         """A column as numbers of its distinct values; computed once."""
         if column not in self._coded:
-            kind = self.kinds[column]
-            plain = kind in _PLAIN  # its distinct values are made text, not all of them
-            asked = quote(column) if plain else norm(quote(column), kind)
-            found = encode(self.engine.frame(f"SELECT {asked} AS v FROM {self.view}")["v"])
-            if plain and not (kind == "VARCHAR" and _normal(found.values)):
-                found = renumbered(found, texts_of(self.engine, found.values.to_frame("v"))["v"])
-            self._coded[column] = Coded(found.values, found.codes.astype(np.int64), Lexicon(found.values))
+            self._coded[column] = self._code(column, self.engine)
         return self._coded[column]
+
+    def _code(self, column: str, engine: Engine) -> Coded:
+        kind = self.kinds[column]
+        plain = kind in _PLAIN  # its distinct values are made text, not all of them
+        asked = quote(column) if plain else norm(quote(column), kind)
+        found = encode(engine.frame(f"SELECT {asked} AS v FROM {self.view}")["v"])
+        if plain and not (kind == "VARCHAR" and _normal(found.values)):
+            found = renumbered(found, texts_of(engine, found.values.to_frame("v"))["v"])
+        return Coded(found.values, found.codes.astype(np.int64), Lexicon(found.values))
+
+    def code_all(self) -> None:
+        """Number all columns now, two at a time, and find keys so later: checks of a small output need most
+        of them. Two at once take their memory, which beside a large output is not there."""
+        if not self._stored or self.rows_total < _MANY_ROWS:
+            return
+        self._threads = _THREADS
+        wanted = [column for column in self.columns if column not in self._coded]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            found = pool.map(lambda column: self._code(column, self.engine.beside()), wanted)
+            self._coded.update(zip(wanted, found, strict=True))
 
     @cached_property
     def entities(self) -> np.ndarray:
@@ -280,23 +319,17 @@ class RawIndex:
 
         Short numbers are left out: a serial number of five digits equals any count by chance.
         """
-        found = {}
-        for name in dict.fromkeys([*self.identifiers, *([self.entity] if self.entity else [])]):
-            keys = key(self.coded(name).values).unique(maintain_order=True).drop_nulls()
-            long = keys.str.len_chars()
-            plain = keys.str.contains(r"^[0-9]*$")
-            found[name] = Lexicon(keys.filter((~plain & (long >= 2)) | (long >= 6)))
-        return found
+        names = list(dict.fromkeys([*self.identifiers, *([self.entity] if self.entity else [])]))
+        columns = [self.coded(name).values for name in names]
+        with ThreadPoolExecutor(self._threads) as pool:
+            return dict(zip(names, pool.map(_keys, columns), strict=True))
 
     @cached_property
     def _parts(self) -> np.ndarray:
-        found = []
-        for lexicon in self.keys.values():
-            keys = lexicon.values
-            keys = keys.filter(keys.str.contains(r"^[A-Z0-9]*[0-9]{8}[A-Z0-9]*$"))
-            for first, last in _CUTS:
-                part = keys.str.slice(first).str.head(-last) if last else keys.str.slice(first)
-                found.append(hashes(part.filter(part.str.len_chars() >= SHORT_PART)))
+        keys = [lexicon.values for lexicon in self.keys.values()]
+        keys = [one.filter(one.str.contains(r"^[A-Z0-9]*[0-9]{8}[A-Z0-9]*$")) for one in keys]
+        with ThreadPoolExecutor(self._threads) as pool:
+            found = list(pool.map(_cut, *zip(*product(keys, _CUTS), strict=True))) if keys else []
         return np.sort(np.concatenate(found)) if found else np.zeros(0, dtype=np.uint64)
 
     def is_part(self, values: pl.Series) -> pl.Series:
@@ -304,11 +337,11 @@ class RawIndex:
 
         By 64-bit hash: chance makes one of 10^12 comparisons wrong in ten million.
         """
-        if not len(values) or not len(self._parts):
+        long = values.str.len_chars().fill_null(0).to_numpy() >= SHORT_PART
+        if not long.any() or not len(self._parts):  # of a million persons they take a second to make
             return pl.Series([False] * len(values), dtype=pl.Boolean)
         bits = hashes(values)
         place = np.minimum(np.searchsorted(self._parts, bits), len(self._parts) - 1)
-        long = values.str.len_chars().fill_null(0).to_numpy() >= SHORT_PART
         return pl.Series((self._parts[place] == bits) & long, dtype=pl.Boolean)
 
     @cached_property
