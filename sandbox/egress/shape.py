@@ -332,14 +332,23 @@ def _agrees(stated: pl.Series, recounted: pl.Series) -> float:
     return float(((pair["s"] - pair["r"]).abs() < max(base, 0.5)).mean())  # type: ignore[arg-type]
 
 
-def _states(stated: pl.Series, recounted: pl.Series) -> bool:
+def _states(shape: Shape, k: str) -> bool:
     """Whether a column is the recount: in nearly all rows; or in half of them and near it in the others, as
-    where a few persons were left out before counting."""
-    share = _agrees(stated, recounted)
+    where a few persons were left out before counting, and not those without a value of some raw column."""
+    stated = shape.numbers(k)
+    share, recounted = max(((_agrees(stated, one), one) for one in (shape.n, shape.rows_n)), key=_first)
     if share >= _CONFIRMED or share < _HALF:
         return share >= _CONFIRMED
     gap = (stated - recounted.cast(pl.Float64)).abs()
-    return whole(stated) and bool((gap <= recounted * _NEAR).all())
+    if not whole(stated) or not bool((gap <= recounted * _NEAR).all()):
+        return False
+    counted = "count(*)" if recounted is shape.rows_n else shape.index.entity_count
+    known = (f"{counted} FILTER (WHERE {shape.index.code(raw)} >= 0)" for raw in sorted(shape.index.nullable))
+    return all(_agrees(stated, recount(shape, one, 0).cast(pl.Int64)) < _CONFIRMED for one in known)
+
+
+def _first(pair: tuple[float, pl.Series]) -> float:
+    return pair[0]
 
 
 def best(context: Context, document: Document, table: Table) -> Shape | None:
@@ -531,9 +540,7 @@ def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: 
     both = recount(shape, f"struct_pack(n := {shape.index.entity_count}, rows_n := count(*))")
     cells = both.struct.unnest() if both.dtype == pl.Struct else pl.DataFrame({"n": both, "rows_n": both})
     shape.n, shape.rows_n = (cells[name].cast(pl.Int64).fill_null(0) for name in ("n", "rows_n"))
-    shape.confirmed = {
-        k for k in numbers if any(_states(shape.numbers(k), of) for of in (shape.n, shape.rows_n))
-    }
+    shape.confirmed = {k for k in numbers if _states(shape, k)}
     shape.counts = [
         k
         for k in numbers

@@ -105,6 +105,18 @@ def test_a_count_by_another_name_that_leaves_a_few_persons_out_is_a_count(attack
     assert "COUNT_MISMATCH" not in rules(attack(full))
 
 
+def test_a_count_of_those_with_a_value_is_none_of_the_cell(attack, persons, policy, tmp_path):
+    gone = pl.when(pl.int_range(pl.len()) % 97 == 0).then(None).otherwise("income")
+    frame = persons.with_columns(income=gone)
+    frame.write_parquet(tmp_path / "raw.parquet")
+    raw = RawTable(
+        "persons", tmp_path / "raw.parquet", "id_no", ("district",), ("disease",), ("name", "phone")
+    )
+    table = frame.group_by("district", "occupation", "sex").agg(known=pl.col("income").count(), n=pl.len())
+    table = table.filter(pl.col("n") >= 20).drop("n").sort(pl.all())
+    assert "COUNT_MISMATCH" not in rules(attack(table, raws=[raw]))
+
+
 def test_long_numbers_count_for_more():
     assert [weighed(digits) for digits in (1, 4, 5, 6, 11)] == [1, 4, 8, 10, 18]
     assert prose_digits("2025 年第 3 季度") == 1
