@@ -226,8 +226,16 @@ class RawIndex:
         self._threads = _THREADS
         wanted = [column for column in self.columns if column not in self._coded]
         with ThreadPoolExecutor(_THREADS) as pool:
-            found = pool.map(lambda column: self._code(column, self.engine.beside()), wanted)
-            self._coded.update(zip(wanted, found, strict=True))
+            for column, found in zip(wanted, pool.map(self._code_beside, wanted), strict=True):
+                if found is not None:
+                    self._coded[column] = found
+
+    def _code_beside(self, column: str) -> Coded | None:
+        """The same in another thread. What cannot be numbered fails where a check asks for it."""
+        try:
+            return self._code(column, self.engine.beside())
+        except (duckdb.Error, pl.exceptions.PolarsError):
+            return None
 
     @cached_property
     def entities(self) -> np.ndarray:
