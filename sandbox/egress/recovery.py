@@ -165,6 +165,7 @@ def recover(
         return Found(fixed, low, high)
     chosen = sums[independent].astype(np.float64)
     polytope = _Polytope(chosen, chosen @ counts)
+    which, cells = np.nonzero(targets[asked])  # few cells each: a product with all is nearly all noughts
     for number in asked:
         for sign in (1.0, -1.0):
             if high[number] - low[number] >= width:
@@ -173,6 +174,7 @@ def recover(
             if point is None:
                 high[number] = np.inf
                 break
-            seen = targets[asked] @ point  # what is possible for the others too
+            # what is possible for the others too
+            seen = np.bincount(which, weights=point[cells], minlength=len(asked))
             low[asked], high[asked] = np.minimum(low[asked], seen), np.maximum(high[asked], seen)
     return Found(fixed, low, high)

@@ -78,6 +78,13 @@ def test_attack_is_stopped_as_firmly_as_asked(case, raws):
     assert "CHECK_ERROR" not in result.rules
 
 
+def test_rows_of_labels_that_nobody_has_together_break_no_check(raws):
+    """One check asked for the least of no cells, another took minutes over its many hidden sums."""
+    result = judge("d30-noise:enterprise:10%:json:20261123429", raws, carrier=False)
+    assert result.stopped
+    assert "CHECK_ERROR" not in result.rules
+
+
 @pytest.mark.parametrize("case", LET_THROUGH)
 def test_honest_output_is_not_disturbed(case, raws):
     result = honest.judge(case, raws)

@@ -66,9 +66,10 @@ def _cells(shape: Shape, every: str = "") -> pl.DataFrame | None:
         f"SELECT {lead}, {index.entity_count} AS n, count(*) AS m "
         f"FROM {index.table} r WHERE {where} GROUP BY ALL"
     ).with_columns(pl.col(k).cast(shown[k].dtype) for k in keys)
-    return found.join(shown.with_columns(pl.lit(True).alias("shown")), on=keys, how="left").with_columns(
+    found = found.join(shown.with_columns(pl.lit(True).alias("shown")), on=keys, how="left").with_columns(
         pl.col("shown").fill_null(False)
     )
+    return found if found["shown"].any() else None  # labels that nobody has together: nothing was chosen
 
 
 def _unruly(context: Context, shape: Shape, cells: pl.DataFrame, margin: bool) -> int:
