@@ -78,9 +78,15 @@ def test_attack_is_stopped_as_firmly_as_asked(case, raws):
     assert "CHECK_ERROR" not in result.rules
 
 
-def test_rows_of_labels_that_nobody_has_together_break_no_check(raws):
-    """One check asked for the least of no cells, another took minutes over its many hidden sums."""
-    result = judge("d30-noise:enterprise:10%:json:20261123429", raws, carrier=False)
+@pytest.mark.parametrize(
+    "case",
+    [
+        "d30-noise:enterprise:10%:json:20261123429",  # labels that nobody has together; many hidden sums
+        "c26-bloom_filter:health:100%:csv:20261124182",  # two columns of one raw column
+    ],
+)
+def test_odd_tables_break_no_check(raws, case):
+    result = judge(case, raws, carrier=False)
     assert result.stopped
     assert "CHECK_ERROR" not in result.rules
 

@@ -115,7 +115,7 @@ def _left_out(
 
     Only those of which every cell is part of some published sum: of the others nothing is known.
     """
-    own = [f"d{dims.index(sql)}" for sql in part.shape.dims.values()]
+    own = [f"d{dims.index(sql)}" for sql in dict.fromkeys(part.shape.dims.values())]
     free = margin_rows(part)
     group = cells.select(pl.struct(own).rank("dense").alias("g"))["g"].to_numpy().astype(np.int64)
     unseen = np.bincount(group, weights=~covered) == 0
