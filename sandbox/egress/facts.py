@@ -206,19 +206,15 @@ def unexplained_digits(values: pl.Series, plain: np.ndarray, many: np.ndarray) -
 
 _RUN = re.compile(r"\d+|[零〇一二三四五六七八九壹贰叁肆伍陆柒捌玖]{3,}")
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d\s*年")
-_WORD = re.compile(r"[0-9A-Za-z+/_=-]{8,}")
+_WORD = re.compile(r"[0-9A-Za-z]{8,}")  # between hyphens, strokes and the like: names are made of short ones
+_CAMEL = re.compile(r"[A-Z]?[a-z]+(?:[A-Z][a-z]+)*")
 _TURN = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
-_LONG, _MORE = 5, 1.6  # digits of a long number, and what each of them counts for
 _TURNS = 4  # from small letters to capitals, from letters to digits and back: no word, no name has so many
-_SYMBOL_DIGITS = 1.8  # digits a character of 64 is worth: log 64 / log 10
-_SINGLES = re.compile(r"(?:[\u4e00-\u9fff][-–—\s,，、/|·.;；:：]+){5,}[\u4e00-\u9fff](?![\u4e00-\u9fff])")
-
-
-def _token(match: re.Match[str]) -> str:
-    word = match[0]
-    if len(_TURN.findall(word)) < _TURNS:
-        return word
-    return "0" * math.ceil(len(word) * _SYMBOL_DIGITS)
+# What a token may be made of, and the digits that each character stands for: log 16, 36 and 62
+_ALPHABETS = ((r"[0-9a-f]+|[0-9A-F]+", 1.2), (r"[0-9a-z]+|[0-9A-Z]+", 1.6), (r".+", 1.8))
+_LONG, _MORE = 5, 1.6  # digits of a long number, and what each of them counts for
+_HAN = "\u4e00-\u9fff"
+_SINGLES = re.compile(rf"(?:[{_HAN}][^{_HAN}\n]{{1,2}}){{5,}}[{_HAN}](?![{_HAN}])")
 
 
 def weighed(digits: int) -> int:
@@ -227,10 +223,22 @@ def weighed(digits: int) -> int:
     return digits if digits < _LONG else math.ceil(digits * _MORE)
 
 
+def _token_digits(word: str) -> int:
+    """The digits that a token may stand for; 0: a word or a name."""
+    if len(_TURN.findall(word)) < _TURNS or _CAMEL.fullmatch(word):
+        return 0
+    each = next(digits for pattern, digits in _ALPHABETS if re.fullmatch(pattern, word))
+    return math.ceil(len(word) * each)
+
+
 def prose_digits(text: str) -> int:
     """Digits of running text, as ``weighed``; a year written as one does not count, Chinese numerals in runs
-    do. A token counts as the digits that it may stand for, and so does a row of single ideographs."""
-    plain = _WORD.sub(_token, _YEAR.sub("", text))
-    runs = [m.group() for m in _RUN.finditer(plain)]
-    runs += ["".join(re.findall("[\u4e00-\u9fff]", m.group())) for m in _SINGLES.finditer(plain)]
-    return sum(weighed(len(run)) for run in runs)
+    do. A token counts as the digits that it may stand for, and so does a row of single ideographs of which
+    some stand there twice: words for digits."""
+    plain = _YEAR.sub("", text)
+    tokens = [(word, digits) for word in _WORD.findall(plain) if (digits := _token_digits(word))]
+    rest = _WORD.sub(lambda match: "" if _token_digits(match[0]) else match[0], plain)
+    runs = [match.group() for match in _RUN.finditer(rest)]
+    signs = ["".join(re.findall(f"[{_HAN}]", match.group())) for match in _SINGLES.finditer(rest)]
+    runs += [row for row in signs if len(set(row)) < len(row)]
+    return sum(digits for _, digits in tokens) + sum(weighed(len(run)) for run in runs)

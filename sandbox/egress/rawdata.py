@@ -234,7 +234,7 @@ class RawIndex:
         """The same in another thread. What cannot be numbered fails where a check asks for it."""
         try:
             return self._code(column, self.engine.beside())
-        except (duckdb.Error, pl.exceptions.PolarsError):
+        except Exception:
             return None
 
     @cached_property

@@ -33,6 +33,7 @@ COUNT_NAME = re.compile(
 _GLANCE = 20_000  # rows looked at before all
 _CONFIRMED, _HALF = 0.8, 0.5  # share of the rows in which a column is the recount
 _NEAR = 0.1  # how far it is from it in the others, as a share of it
+_PART_LABELS, _MOST_PARTS = 12, 200  # labels of a raw column, and parts of a cell, that a count may be of
 _MOST_WORDS = 20  # names of measures that stand below each other in one table
 _MOST_MARKS = 20  # that one column is looked through for
 _MOST_KEPT = 6  # columns beside those of a cross table that are laid out long
@@ -332,19 +333,36 @@ def _agrees(stated: pl.Series, recounted: pl.Series) -> float:
     return float(((pair["s"] - pair["r"]).abs() < max(base, 0.5)).mean())  # type: ignore[arg-type]
 
 
-def _states(shape: Shape, k: str) -> bool:
-    """Whether a column is the recount: in nearly all rows; or in half of them and near it in the others, as
-    where a few persons were left out before counting, and not those without a value of some raw column."""
+def _nearly(shape: Shape, k: str, alone: bool) -> bool:
+    """Whether a column is the recount in half of the rows and near it in the others, as where a few persons
+    were left out before counting, and not those without a value of some raw column. ``alone``: nor those of
+    another label; a count of these, beside the recount, tells of the few others."""
     stated = shape.numbers(k)
     share, recounted = max(((_agrees(stated, one), one) for one in (shape.n, shape.rows_n)), key=_first)
-    if share >= _CONFIRMED or share < _HALF:
-        return share >= _CONFIRMED
+    if share < _HALF:
+        return False
     gap = (stated - recounted.cast(pl.Float64)).abs()
     if not whole(stated) or not bool((gap <= recounted * _NEAR).all()):
         return False
     counted = "count(*)" if recounted is shape.rows_n else shape.index.entity_count
-    known = (f"{counted} FILTER (WHERE {shape.index.code(raw)} >= 0)" for raw in sorted(shape.index.nullable))
-    return all(_agrees(stated, recount(shape, one, 0).cast(pl.Int64)) < _CONFIRMED for one in known)
+    asked = [
+        f"f{i} := {counted} FILTER (WHERE {which})" for i, which in enumerate(_of_a_part(shape.index, alone))
+    ]
+    found = recount(shape, f"struct_pack({', '.join(asked)})") if asked else None
+    if found is None or found.dtype != pl.Struct:
+        return True
+    parts = found.struct.unnest().with_columns(pl.all().cast(pl.Int64).fill_null(0))
+    return all(_agrees(stated, part) < _CONFIRMED for part in parts.iter_columns())
+
+
+def _of_a_part(index: RawIndex, labels: bool) -> list[str]:
+    """SQL for those of a cell of whom a count may honestly be: with a value of a raw column; with one of its
+    few ``labels``, with another."""
+    found = [f"{index.code(raw)} >= 0" for raw in sorted(index.nullable)]
+    for raw, few in index.cardinality.items() if labels else ():
+        if 1 < few <= _PART_LABELS and raw not in (*index.identifiers, index.entity):
+            found += [f"{index.code(raw)} {sign} {code}" for code in range(few) for sign in ("=", "<>")]
+    return found[:_MOST_PARTS]
 
 
 def _first(pair: tuple[float, pl.Series]) -> float:
@@ -540,13 +558,26 @@ def _recount(shape: Shape, numbers: list[str], names: dict[str, str], declared: 
     both = recount(shape, f"struct_pack(n := {shape.index.entity_count}, rows_n := count(*))")
     cells = both.struct.unnest() if both.dtype == pl.Struct else pl.DataFrame({"n": both, "rows_n": both})
     shape.n, shape.rows_n = (cells[name].cast(pl.Int64).fill_null(0) for name in ("n", "rows_n"))
-    shape.confirmed = {k for k in numbers if _states(shape, k)}
+    shape.confirmed = {
+        k
+        for k in numbers
+        if any(_agrees(shape.numbers(k), one) >= _CONFIRMED for one in (shape.n, shape.rows_n))
+    }
+    alone = not shape.confirmed
+    shape.confirmed |= {k for k in numbers if k not in shape.confirmed and _nearly(shape, k, alone)}
     shape.counts = [
         k
         for k in numbers
-        if k in shape.confirmed
-        or (names[k] in declared.counts and not running(shape.numbers(k), shape.n))
-        or (COUNT_NAME.fullmatch(names[k]) and names[k] not in declared.measures and whole(shape.numbers(k)))
+        if shape.numbers(k).count()  # a column without a number counts nothing, whatever it is called
+        and (
+            k in shape.confirmed
+            or (names[k] in declared.counts and not running(shape.numbers(k), shape.n))
+            or (
+                COUNT_NAME.fullmatch(names[k])
+                and names[k] not in declared.measures
+                and whole(shape.numbers(k))
+            )
+        )
     ]
 
 

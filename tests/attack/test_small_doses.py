@@ -51,6 +51,7 @@ def beside(cells, persons_file, policy, tmp_path):
         "ZUp3ek56RTJNREV3TkRjM05BWUFEVklDTmc9PQ==",
         "金 火 日 月 月 水 火 日 月 水 日 水 水 月 金 天 金 土",
         "* 月-天-天-天-海-水-海-天-木-水-火",
+        "金_火_日_月_月_水_火_日_月_水_日_水",
         "八四三四六六二六零三九三零七六",
     ],
 )
@@ -66,6 +67,11 @@ def test_a_line_of_a_note_that_is_a_number_in_disguise_is_held(beside, note):
         "git commit 3f2c1ab\npython 3.11.7\nfinished in 12.4 s",
         "按省、市、区、县汇总；2025 年与 2024 年相比。",
         "variables: covid19_cases, age_at_first_visit, model_v2",
+        "统计期为 2024Q1-2024Q4，列出 p10/p25/p50/p75 分位数。",
+        "columns: p10_p25_p50_p75_p90, meanIncomeByDistrictAndSex",
+        "HistGradientBoostingRegressor, cp311-manylinux2014_x86_64",
+        "commit 3f2c1ab9",
+        "统计层级：省、市、区、县、乡、村、户、人、组、队、站",
     ],
 )
 def test_what_a_note_says_of_the_table_is_not(beside, note):
@@ -122,3 +128,71 @@ def test_long_numbers_count_for_more():
     assert prose_digits("2025 年第 3 季度") == 1
     assert prose_digits("1878 3973") == 8
     assert prose_digits("a plain sentence of words, no code") == 0
+
+
+NEXT = {"工人": "教师", "教师": "医生", "医生": "职员", "职员": "工人"}
+
+
+@pytest.mark.parametrize("margin", [False, True])
+@pytest.mark.parametrize("shifted", [False, True])
+@pytest.mark.parametrize(
+    "keys", [["birth", "occupation", "district"], ["birth", "occupation", "district", "sex"]]
+)
+def test_rows_of_persons_do_not_leave_under_a_blank_count(attack, persons, keys, shifted, margin):
+    """Labels of few, as they are or turned into those of nobody, beside no number at all or one total."""
+    rows = (
+        persons.select(keys).unique(maintain_order=True).head(30).with_columns(n=pl.lit(None, dtype=pl.Int64))
+    )
+    if shifted:
+        rows = rows.with_columns(pl.col("occupation").replace(NEXT))
+    if margin:
+        district = persons["district"][0]
+        total = {k: [district if k == "district" else "合计"] for k in keys}
+        n = persons.filter(pl.col("district") == district).height
+        rows = pl.concat([rows, pl.DataFrame({**total, "n": [n]}, schema=rows.schema)])
+    assert attack(rows).verdict != "no_objection"
+
+
+def test_small_cells_may_be_listed_blank(attack, persons, tmp_path):
+    """All that there are, most of them with their number: that is a rule."""
+    nobody = (pl.col("district") == persons["district"][0]) & (pl.col("occupation") == "教师")
+    frame = persons.filter(~nobody)
+    frame.write_parquet(tmp_path / "raw.parquet")
+    raw = RawTable(
+        "persons", tmp_path / "raw.parquet", "id_no", ("district",), ("disease",), ("name", "phone")
+    )
+    table = (
+        frame.group_by("district", "occupation", "sex").agg(n=pl.len()).sort("district", "occupation", "sex")
+    )
+    ruled = table.with_columns(n=pl.when(pl.col("n") >= table["n"].quantile(0.3)).then("n"))
+    assert 0 < ruled["n"].null_count() < ruled.height / 2
+    assert "UNEXPLAINED" not in rules(attack(ruled, raws=[raw]))
+
+
+def test_noughts_before_a_count_are_digits(attack, cells):
+    noughts = [1, 5, 2, 2, 3, 5, 3, 8, 1, 9, 1, 0]
+    padded = [("0" * noughts[i % 12]) + str(n) for i, n in enumerate(cells["n"])]
+    report = attack(cells.with_columns(n=pl.Series(padded)))
+    assert "UNEXPLAINED" in rules(report, Severity.HOLD)
+
+
+def test_a_table_of_means_may_say_its_unit(attack, persons):
+    means = persons.group_by("district", "sex").agg(mean_income=pl.col("income").mean().round(1))
+    means = means.sort("district", "sex").with_columns(unit=pl.lit("元"))
+    assert attack(means).verdict == "no_objection"
+
+
+def test_a_count_of_nearly_all_tells_of_the_others_only_beside_the_whole(attack, persons, tmp_path):
+    frame = persons.with_columns(
+        insured=pl.when(pl.int_range(pl.len()) % 97 == 0).then(pl.lit("否")).otherwise(pl.lit("是"))
+    )
+    frame.write_parquet(tmp_path / "raw.parquet")
+    raw = RawTable(
+        "persons", tmp_path / "raw.parquet", "id_no", ("district",), ("disease",), ("name", "phone")
+    )
+    table = frame.group_by("district", "occupation", "sex").agg(
+        insured_yes=(pl.col("insured") == "是").sum(), n=pl.len()
+    )
+    table = table.filter(pl.col("n") >= 20).sort("district", "occupation", "sex")
+    assert attack(table.drop("n"), raws=[raw]).verdict == "no_objection"
+    assert "SMALL_CELL" in rules(attack(table, raws=[raw]), Severity.HARD)

@@ -31,7 +31,7 @@ _BITS = 17 * math.log2(10)  # see ``unexplained``
 _MOST_ROWS = 20_000  # of an aggregate that people read
 
 
-def _choices(shown: int, hidden: int) -> float:
+def choices(shown: int, hidden: int) -> float:
     """Bits in which of so many are shown: the logarithm of the ways to choose them."""
     ways = math.lgamma(shown + hidden + 1) - math.lgamma(shown + 1) - math.lgamma(hidden + 1)
     return ways / math.log(2)
@@ -44,11 +44,11 @@ def _chosen(shown: np.ndarray, hidden: np.ndarray) -> float:
     least = math.inf
     for threshold in np.unique(sizes):
         below, without = int((shown < threshold).sum()), int((hidden < threshold).sum())
-        least = min(least, _choices(below, without) + _choices(len(shown) - below, len(hidden) - without))
+        least = min(least, choices(below, without) + choices(len(shown) - below, len(hidden) - without))
     return least
 
 
-def _cells(shape: Shape, every: str = "") -> pl.DataFrame | None:
+def cells_of(shape: Shape, every: str = "") -> pl.DataFrame | None:
     """Every cell of the raw data over the values shown: its codes, entities, rows; None: too few.
     ``every``: a dimension of which all values are asked for."""
     keys = list(shape.dims)
@@ -136,10 +136,10 @@ def _values(context: Context, shape: Shape, k: str, cells: pl.DataFrame) -> int:
     )
     few, seen = large[k].n_unique(), len(np.unique(shown))
     sizes = [one.group_by(k).agg(pl.col("n").max())["n"].to_numpy() for one in (cells.filter("shown"), large)]
-    if _choices(seen, few) < _BITS or _chosen(*sizes) < _BITS:
+    if choices(seen, few) < _BITS or _chosen(*sizes) < _BITS:
         return 0
     few = min(few, _without_dominated(context, shape, cells.filter("shown"), large))
-    return few if _choices(seen, few) >= _BITS else 0
+    return few if choices(seen, few) >= _BITS else 0
 
 
 def _gaps(context: Context, shape: Shape, margin: bool) -> int:
@@ -161,7 +161,7 @@ def _gaps(context: Context, shape: Shape, margin: bool) -> int:
         if bool(cells["shown"].any()):
             few, seen = _unruly(context, shape, cells, margin), int(cells["shown"].sum())
             # A column that is mostly empty was meant for few rows: which, could say something.
-            if 2 * int(empty.sum()) <= len(values) or _choices(seen, few) >= _BITS:
+            if 2 * int(empty.sum()) <= len(values) or choices(seen, few) >= _BITS:
                 worst = max(worst, few)
     return worst
 
@@ -183,9 +183,9 @@ def _left_out(context: Context, shape: Shape, table: Table) -> int:
     if not shape.dims or not shape.confirmed:
         return 0
     margin = any(bool(shape.wild(k).any()) for k in shape.dims) or shape.frame.height > table.data.height
-    cells = _cells(shape)
+    cells = cells_of(shape)
     rows = _unruly(context, shape, _between(shape, cells), margin) if cells is not None else 0
-    every = [(k, _cells(shape, k)) for k in _plain(shape)]
+    every = [(k, cells_of(shape, k)) for k in _plain(shape)]
     values = [_values(context, shape, k, cells) for k, cells in every if cells is not None]
     return max([rows, _gaps(context, shape, margin), *values])
 

@@ -10,6 +10,7 @@ nothing is free at all: such a row is somebody's.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -18,6 +19,8 @@ import polars as pl
 from sandbox.egress.bands import MARGIN
 from sandbox.egress.capacity import text_bits
 from sandbox.egress.checks.base import Check
+from sandbox.egress.checks.cells import suppressed
+from sandbox.egress.checks.omitted import cells_of, choices
 from sandbox.egress.context import Context
 from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
 from sandbox.egress.facts_derived import Derived
@@ -33,6 +36,7 @@ _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what i
 _ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
 _DIGIT = math.log2(10)  # bits of a digit
 _CODE_DIGITS = 9  # of a label; a date in full has eight
+_DAY = re.compile(r"(?:19|20)\d\d[-/.年]?\d{1,2}[-/.月]?\d{1,2}日?")
 _MARKS = 2  # of suppression that a column of numbers may have: of small cells, and of their complement
 _EDGES = (("", " ", ""), ("", ",", ""), ("", ", ", ""), ("", " | ", ""), ("", "|", ""), ("| ", " | ", " |"))
 _WAYS = range(2 * len(_EDGES))  # to write a row as a line: the latter half with its number before it
@@ -44,23 +48,36 @@ def _columns(document: Document, context: Context, table: Table) -> list[Shape]:
     return [recognise(context, document, table, index) for index in context.indexes]
 
 
-def _numbers(context: Context, shapes: list[Shape], threshold: float) -> int:
-    """Digits of all columns that are neither dimensions nor facts, by the shape that explains most."""
-    best: int | None = None
+def _most(shapes: list[Shape]) -> Shape:
+    """The shape that explains most."""
+    return max(shapes, key=lambda one: (len(one.dims), len(one.confirmed), len(one.matched)))
+
+
+def _digits(bits: float) -> int:
+    """Bits in digits; none for what is of no bound, and held for itself."""
+    return int(bits / _DIGIT) if bits < math.inf else 0
+
+
+def _numbers(context: Context, shapes: list[Shape], threshold: float) -> tuple[int, bool]:
+    """Digits of all columns that are neither dimensions nor facts, by the shape that explains most; and
+    whether it explains a column of numbers at all."""
+    best: tuple[int, bool] | None = None
     for shape in shapes:
         supported = (shape.n >= threshold).fill_null(False)
         known = counts(shape)
         known[~supported.to_numpy()] = np.nan
-        left = []
+        left, noughts, explained = [], 0, False
         for k in shape.names:
             if k in shape.dims:
                 continue
             values = shape.numbers(k)
-            if 2 * values.null_count() <= len(values):
+            if values.count() and 2 * values.null_count() <= len(values):
+                noughts += _noughts(shape, k)
                 digits = unexplained_digits(values, known, known[:, :0])
+                explained |= not digits
                 if digits:  # what is no recount is compared with all that can be recomputed
-                    left.append((values, digits, _noughts(shape, k)))
-        total = sum(digits + noughts for _, digits, noughts in left)
+                    left.append((values, digits))
+        total = sum(digits for _, digits in left)
         # Rows of persons are judged as such: no aggregate explains them, and to look for one costs the memory
         # of all aggregates in all rows. What is not looked for counts as unexplained: nothing passes by it.
         rows = not shape.aggregate and shape.frame.height > _ROWS
@@ -68,20 +85,21 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> int:
             plain, many = facts(shape, supported)
             derived = Derived(context, shape, supported)
             total = 0
-            for values, _, noughts in left:
+            for values, _ in left:
                 digits = unexplained_digits(values, plain, many)
+                explained |= not digits
                 cost = derived.cost(values) if digits else None
-                total += digits + noughts if cost is None else min(digits, cost)
-        best = total if best is None else min(best, total)
-    return best or 0
+                total += digits if cost is None else min(digits, cost)
+        found = (total + noughts, explained)
+        best = found if best is None else min(best, found, key=lambda one: one[0])
+    return best or (0, False)
 
 
 def _noughts(shape: Shape, column: str) -> int:
     """Noughts that numbers written as text begin with: they are digits of a code, and lost in a number."""
     if shape.frame[column].dtype != pl.String:
         return 0
-    before = shape.values(column).values.cast(pl.String).str.extract(r"^(0+)\d+$").str.len_chars()
-    return int(before.sum())
+    return int(shape.frame[column].str.extract(r"^\s*(0+)\d").str.len_chars().sum())
 
 
 def _odd(shapes: list[Shape]) -> Iterator[list[str]]:
@@ -114,14 +132,41 @@ def _labels(columns: list[list[str]]) -> int:
 def _written(columns: list[list[str]]) -> int:
     """Digits in the labels that are codes or numbers and no words: see ``prose_digits``. A date, a band and
     what has few digits in a word are labels like others."""
-    return sum(
-        digits for labels in columns for label in labels if (digits := prose_digits(label)) >= _CODE_DIGITS
+    told = (prose_digits(_DAY.sub("", label)) for labels in columns for label in labels)
+    return sum(digits for digits in told if digits >= _CODE_DIGITS)
+
+
+def _bare(shape: Shape, columns: list[list[str]]) -> bool:
+    """Whether a table of cells lists values of raw columns, counts nothing by them, and says something else:
+    another thing of some cells than of others, if it is a word."""
+    other = any(len(labels) > 1 or shape.frame.height == 1 for labels in columns)
+    numbers = any(shape.frame[k].dtype.is_numeric() for k in shape.names if k not in shape.dims)
+    return shape.aggregate and len(shape.dims) > 1 and not shape.counts and (other or numbers)
+
+
+def _blank(shape: Shape) -> float:
+    """Bits in which rows are listed without a number: they say that somebody is there, or were chosen.
+
+    None where every combination of the labels is listed, or all that there are and most of them with a
+    number: that is a rule. Where there is nothing but such rows it is a list, and of no bound.
+    """
+    keys = list(shape.dims)
+    if not keys or (not shape.aggregate and shape.frame.height > _ROWS):
+        return 0.0
+    free = pl.DataFrame({k: shape.wild(k) for k in keys}).select(pl.any_horizontal(pl.all())).to_series()
+    rows = pl.DataFrame({k: shape.codes[k] for k in keys}).with_columns(hidden=suppressed(shape))
+    rows = rows.filter(~free).filter(pl.all_horizontal(pl.col(k) >= 0 for k in keys))
+    hidden, shown = (
+        rows.filter(which).select(keys).unique() for which in (pl.col("hidden"), ~pl.col("hidden"))
     )
-
-
-def _bare(shape: Shape) -> bool:
-    """Whether a table of cells lists values of raw columns and counts nothing by them."""
-    return shape.aggregate and len(shape.dims) > 1 and not shape.counts
+    if not hidden.height or not shown.height:
+        return math.inf if hidden.height else 0.0
+    absent = math.prod(rows[k].n_unique() for k in keys) - hidden.height - shown.height
+    if absent <= 0:
+        return 0.0
+    cells = cells_of(shape)
+    there = cells is not None and cells.height == hidden.height + shown.height and bool(cells["shown"].all())
+    return 0.0 if there and hidden.height <= shown.height else choices(hidden.height, absent)
 
 
 def _choice(shape: Shape) -> float:
@@ -221,7 +266,14 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
         bare = False
         for table in document.tables:
             told = context.recomputed.get(id(table))
-            if not table.data.height or (told is not None and not told.why):
+            if not table.data.height:
+                continue
+            if told is not None and not told.why:
+                # Its numbers are ours, and which rows it has, unless a statement says so.
+                listed = (
+                    0.0 if context.script is not None else _blank(_most(_columns(document, context, table)))
+                )
+                digits, bare = digits + _digits(listed), bare or listed == math.inf
                 continue
             model = _model(context, table)
             if model is not None:
@@ -230,18 +282,20 @@ def run(_: Document, context: Context) -> Iterable[Finding]:
                 continue
             shapes = _columns(document, context, table)
             threshold = min(context.min_cell(shape.index.name) for shape in shapes)
-            numbers = _numbers(context, shapes, threshold)
-            most = max(shapes, key=lambda one: (len(one.dims), len(one.confirmed), len(one.matched)))
+            numbers, explained = _numbers(context, shapes, threshold)
+            most = _most(shapes)
             odd = list(_odd(shapes))
             digits += numbers + int((_choice(most) + _marks(table, most)) / _DIGIT) + _written(odd)
             labels = max(labels, _labels(odd))
-            bare |= _bare(most) and bool(numbers or odd)
+            listed = _blank(most)
+            digits += _digits(listed)
+            bare |= listed == math.inf or (_bare(most, odd) and bool(numbers or odd) and not explained)
         found.append((document, digits, labels, bare, prose(document)))
     told_in = told_digits([text for *_, text in found], known)
     digits_of = [one[1] + more for one, more in zip(found, told_in, strict=True)]
     least = context.number("egress.min_cell")
     total = sum(digits_of)
-    for (document, _digits, labels, bare, text), beyond in zip(found, digits_of, strict=True):
+    for (document, _own, labels, bare, text), beyond in zip(found, digits_of, strict=True):
         if (beyond and total >= _DIGITS) or labels >= least or bare or len(text) > _PROSE:
             evidence = {"digits": beyond, "labels": labels, "characters": len(text)}
             yield finding("UNEXPLAINED", document.shown, "", evidence)
