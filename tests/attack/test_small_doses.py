@@ -99,6 +99,8 @@ def test_a_row_of_labels_with_a_number_of_nobody_knows_what_is_held(beside, cell
     assert "UNEXPLAINED" in rules(beside(row), Severity.HOLD)
     day = row.with_columns(b=pl.lit("7/5/2001"))
     assert "UNEXPLAINED" in rules(beside(day), Severity.HOLD)
+    nought = row.with_columns(b=pl.lit(2005), c=pl.lit(0))  # which is the least of some raw column by chance
+    assert "UNEXPLAINED" in rules(beside(nought), Severity.HOLD)
     assert "UNEXPLAINED" not in rules(beside(row.drop("b")))
 
 

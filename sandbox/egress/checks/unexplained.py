@@ -35,6 +35,7 @@ _DIGITS = 17
 _LABEL = 100.0  # bits of a label of fifteen letters or seven ideographs: what is longer counts as several
 _ROWS = 10_000  # rows from which a table that is no aggregate is one of persons
 _DIGIT = math.log2(10)  # bits of a digit
+_COLUMN = 3  # rows from which a fact that holds in all of them is no chance
 _CODE_DIGITS = 9  # of a label; a date in full has eight
 _DAY = re.compile(r"(?:19|20)\d\d[-/.年]?\d{1,2}[-/.月]?\d{1,2}日?")
 _MARKS = 2  # of suppression that a column of numbers may have: of small cells, and of their complement
@@ -60,7 +61,7 @@ def _digits(bits: float) -> int:
 
 def _numbers(context: Context, shapes: list[Shape], threshold: float) -> tuple[int, bool]:
     """Digits of all columns that are neither dimensions nor facts, by the shape that explains most; and
-    whether it explains a column of numbers at all."""
+    whether it explains a column of numbers, by no chance, at all."""
     best: tuple[int, bool] | None = None
     for shape in shapes:
         supported = (shape.n >= threshold).fill_null(False)
@@ -74,7 +75,7 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> tuple[i
             if values.count() and 2 * values.null_count() <= len(values):
                 noughts += _noughts(shape, k)
                 digits = unexplained_digits(values, known, known[:, :0])
-                explained |= not digits
+                explained |= not digits and values.count() >= _COLUMN
                 if digits:  # what is no recount is compared with all that can be recomputed
                     left.append((values, digits))
         total = sum(digits for _, digits in left)
@@ -87,7 +88,7 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> tuple[i
             total = 0
             for values, _ in left:
                 digits = unexplained_digits(values, plain, many)
-                explained |= not digits
+                explained |= not digits and values.count() >= _COLUMN
                 cost = derived.cost(values) if digits else None
                 total += digits if cost is None else min(digits, cost)
         found = (total + noughts, explained)
