@@ -160,8 +160,11 @@ class Live:
         self.kills.append(why)
         self.space.worker = self.space.start("worker")
 
-    def kill_in(self, kind: str, id: str, state: str, seconds: float = 180) -> bool:
+    def kill_in(
+        self, kind: str, id: str, state: str, act: Callable[[], None] | None = None, seconds: float = 180
+    ) -> bool:
         """kill -9 while the row is in ``state``: the worker runs in slices and is looked at while frozen.
+        ``act`` is what leads there, done with the worker frozen: some states last for milliseconds.
 
         Who looks goes before all others: on a busy machine the worker would get past the state meanwhile.
         False when it did: nothing was killed then.
@@ -170,6 +173,9 @@ class Live:
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, -15)
         try:
+            if act:
+                os.kill(self.space.worker.pid, signal.SIGSTOP)
+                act()
             frozen = self._freeze_in(kind, id, state, seconds)
         finally:
             os.setpriority(os.PRIO_PROCESS, 0, usual)
