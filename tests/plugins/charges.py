@@ -8,9 +8,11 @@ by ``benchmarks/dp_budget.py``.
 from __future__ import annotations
 
 import hashlib
-import os
+import json
 import random
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -37,6 +39,7 @@ DATASETS = {"ce-a": "residents", "ce-b": "residents", "ce-c": "firms", "ce-d": "
 SCENARIOS, RECIPIENTS = ("sc-a", "sc-b", "sc-c"), ("dev", "dev-two")
 BACK = 10  # questions that a process asks again when it is started again
 LOOK = 0.005  # seconds between two looks at how far they are
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def charge(control: Control, number: int, mean: int) -> str:
 
 
 def work(url: str, numbers: list[int], mean: int, place: Path) -> None:
-    """In a child: ask what is left of ``numbers``; how far it came stands in ``place``."""
+    """In a process of its own: ask what is left of ``numbers``; how far it came stands in ``place``."""
     control, begin = control_of(url), max(_reached(place) - BACK, 0)
     for position in range(begin, len(numbers)):
         met = charge(control, numbers[position], mean)
@@ -152,34 +155,33 @@ def load(url: str, questions: int, processes: int, kills: int, seed: int) -> Out
     with tempfile.TemporaryDirectory() as folder:
         places = [Path(folder) / str(number) for number in range(processes)]
 
-        def start(number: int) -> int:
-            pid = os.fork()
-            if pid == 0:
-                status = 1
-                try:
-                    work(url, shares[number], mean, places[number])
-                    status = 0
-                finally:
-                    os._exit(status)
-            return pid
+        for number, share in enumerate(shares):
+            (Path(folder) / f"{number}.json").write_text(json.dumps(share))
 
-        running = {start(number): number for number in range(processes)}
+        # A fork of this process would take over the threads' locks and objects of all it has loaded: a
+        # collection of garbage in the child then ends it, or never ends.
+        def start(number: int) -> subprocess.Popen[bytes]:
+            given = (url, str(mean), f"{folder}/{number}.json", str(places[number]))
+            return subprocess.Popen((sys.executable, "-m", __spec__.name, *given), cwd=ROOT)
+
+        running = {number: start(number) for number in range(processes)}
         total, sent = sum(map(len, shares)), 0
         while running:
             # spread over the work, however fast the machine does it
             if sent < kills and _asked(places) * (kills + 1) >= (sent + 1) * total:
-                os.kill(chance.choice(sorted(running)), signal.SIGKILL)
+                running[chance.choice(sorted(running))].kill()
                 sent += 1
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                time.sleep(LOOK)
-                continue
-            number = running.pop(pid)
-            if os.WIFSIGNALED(status):
-                result.kills += 1
-                running[start(number)] = number
-            elif os.WEXITSTATUS(status):
-                result.wrong.append(f"process {number} ended with {status}")
+            time.sleep(LOOK)
+            for number, process in list(running.items()):
+                status = process.poll()
+                if status is None:
+                    continue
+                del running[number]
+                if status == -signal.SIGKILL and result.kills < sent:
+                    result.kills += 1
+                    running[number] = start(number)
+                elif status:
+                    result.wrong.append(f"process {number} ended with {status}")
         result.seconds = time.monotonic() - began
         for place in places:
             result.met.update(line.split()[1] for line in place.read_text().split("\n")[:-1])
@@ -222,3 +224,7 @@ def check(url: str, questions: int, mean: int, result: Outcome) -> None:
 
 def _name(spec: Mapping[str, Any]) -> str:
     return " ".join(str(value) for value in spec.values() if value)
+
+
+if __name__ == "__main__":
+    work(sys.argv[1], json.loads(Path(sys.argv[3]).read_text()), int(sys.argv[2]), Path(sys.argv[4]))
