@@ -20,6 +20,7 @@ from sandbox.egress.digits import spelled
 from sandbox.egress.digits import written as written
 from sandbox.egress.rawdata import RawIndex, numeric
 from sandbox.egress.shape import Shape, recount
+from sandbox.pii.kinds import PROVINCES
 
 _MOST_COLUMNS = 12  # raw numbers whose aggregates are tried
 _LABELS = 30  # a raw column of at most so many values gives counts of a part
@@ -212,15 +213,27 @@ _TURN = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _TURNS = 4  # from small letters to capitals, from letters to digits and back: no word, no name has so many
 # What a token may be made of, and the digits that each character stands for: log 16, 36 and 62
 _ALPHABETS = ((r"[0-9a-f]+|[0-9A-F]+", 1.2), (r"[0-9a-z]+|[0-9A-Z]+", 1.6), (r".+", 1.8))
-_LONG, _MORE = 5, 1.6  # digits of a long number, and what each of them counts for
+# From how many digits a number is a long one, and each of its digits counts twice. Honest numbers of a table
+# are explained; those of a sentence are not, and a median in yuan has five.
+_LONG, _LONG_IN_SENTENCE, _MORE = 5, 6, 2
+_SENTENCE = re.compile(r"[^\W\d_]{2}")  # a line with words
+_REGION = re.compile(rf"{PROVINCES}(?:[0-4]\d|5[0-4]|90)\d\d")  # GB/T 2260: notes name places by such codes
 _HAN = "\u4e00-\u9fff"
 _SINGLES = re.compile(rf"(?:[{_HAN}][^{_HAN}\n]{{1,2}}){{5,}}[{_HAN}](?![{_HAN}])")
 
 
-def weighed(digits: int) -> int:
-    """What a number of so many digits counts for: a long one three fifths more. A mobile number (11 digits)
-    in one or two pieces then counts as an identity number without its check digit (GB 11643: 17)."""
-    return digits if digits < _LONG else math.ceil(digits * _MORE)
+def weighed(digits: int, long: int = _LONG) -> int:
+    """What a number of so many digits counts for: one that is ``long`` twice as much. A mobile number (11
+    digits) in one or two pieces then counts as an identity number without its check digit (GB 11643: 17)."""
+    return digits if digits < long else digits * _MORE
+
+
+def _line_digits(line: str) -> int:
+    """The same of all numbers of a line. In a sentence the code of a region is no long one."""
+    sentence = bool(_SENTENCE.search(line))
+    long = _LONG_IN_SENTENCE if sentence else _LONG
+    runs = _RUN.findall(line)
+    return sum(len(run) if sentence and _REGION.fullmatch(run) else weighed(len(run), long) for run in runs)
 
 
 def _token_digits(word: str) -> int:
@@ -232,13 +245,14 @@ def _token_digits(word: str) -> int:
 
 
 def prose_digits(text: str) -> int:
-    """Digits of running text, as ``weighed``; a year written as one does not count, Chinese numerals in runs
-    do. A token counts as the digits that it may stand for, and so does a row of single ideographs of which
-    some stand there twice: words for digits."""
+    """Digits of running text, as ``weighed``: in a line with words from six on.
+
+    A year written as one does not count, Chinese numerals in runs do. A token counts as the digits that it
+    may stand for, and so does a row of single ideographs of which some stand there twice: words for digits.
+    """
     plain = _YEAR.sub("", text)
     tokens = [(word, digits) for word in _WORD.findall(plain) if (digits := _token_digits(word))]
     rest = _WORD.sub(lambda match: "" if _token_digits(match[0]) else match[0], plain)
-    runs = [match.group() for match in _RUN.finditer(rest)]
     signs = ["".join(re.findall(f"[{_HAN}]", match.group())) for match in _SINGLES.finditer(rest)]
-    runs += [row for row in signs if len(set(row)) < len(row)]
-    return sum(digits for _, digits in tokens) + sum(weighed(len(run)) for run in runs)
+    told = sum(weighed(len(row)) for row in signs if len(set(row)) < len(row))
+    return told + sum(digits for _, digits in tokens) + sum(map(_line_digits, rest.splitlines()))

@@ -46,6 +46,7 @@ def beside(cells, persons_file, policy, tmp_path):
     [
         "- 57440，138967",  # a mobile number less a constant, in two pieces
         "* 15，026940838",
+        "- 18605\n- 44456\n- 6",
         "- GIYDENBNGA4C2MRTL4YTSMRTFY3V72EHVLULJOK746OLZZ5HSE",
         "- 1e3g6e4a8e3b4f3d1e1h2e",
         "ZUp3ek56RTJNREV3TkRjM05BWUFEVklDTmc9PQ==",
@@ -126,7 +127,17 @@ def test_a_count_of_those_with_a_value_is_none_of_the_cell(attack, persons, poli
 
 
 def test_long_numbers_count_for_more():
-    assert [weighed(digits) for digits in (1, 4, 5, 6, 11)] == [1, 4, 8, 10, 18]
+    assert [weighed(digits) for digits in (1, 4, 5, 6, 11)] == [1, 4, 10, 12, 22]
+    assert [
+        prose_digits(f"{word}{number}") for word in ("", "中位数 ") for number in (1234, 52345, 993456)
+    ] == [
+        *(4, 10, 12),
+        *(4, 5, 12),
+    ]
+    assert [prose_digits(text) for text in ("110106", "区划 110106", "区划 990106")] == [12, 6, 12]
+    mobile = "13585226451"
+    for cut in range(1, 11):
+        assert prose_digits(f"{mobile[:cut]} {mobile[cut:]}") >= 17
     assert prose_digits("2025 年第 3 季度") == 1
     assert prose_digits("1878 3973") == 8
     assert prose_digits("a plain sentence of words, no code") == 0

@@ -114,5 +114,6 @@ def test_rows_of_persons_are_not_compared_with_aggregates_and_count_in_full(tmp_
     assert not found.aggregate
     monkeypatch.setattr(unexplained, "_ROWS", 100)
     monkeypatch.setattr(unexplained, "facts", lambda *_: pytest.fail("all aggregates of all rows"))
-    digits = unexplained._numbers(context, [found], 10)
+    digits, explained = unexplained._numbers(context, [found], 10)
     assert digits >= 2 * 600  # three decimals, hardly ever two noughts
+    assert not explained
