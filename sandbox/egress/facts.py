@@ -219,6 +219,16 @@ _LONG, _LONG_IN_SENTENCE, _MORE = 5, 6, 2
 _SENTENCE = re.compile(r"[^\W\d_]{2}")  # a line with words
 _REGION = re.compile(rf"{PROVINCES}(?:[0-4]\d|5[0-4]|90)\d\d")  # GB/T 2260: notes name places by such codes
 _HAN = "\u4e00-\u9fff"
+_NAMED = "zero|one|two|three|four|five|six|seven|eight|nine|ling|yao|yi|er|san|si|wu|liu|qi|ba|jiu"
+_SPELLED = re.compile(rf"(?:(?:{_NAMED})[^\w\n]{{0,2}}_?){{5,}}", re.IGNORECASE)
+_PICTURE, _STROKE = "[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff]", "[.·\u2013\u2014-]"
+_SIGN = re.compile(rf"[{_HAN}]|{_PICTURE}|{_STROKE}")
+_SIGNS = re.compile(  # in a row: ten ideographs, ten pictures, twenty dots and dashes
+    rf"[{_HAN}]{{10,}}"
+    rf"|{_PICTURE}(?:(?:(?!{_PICTURE})[^\w\n]){{0,2}}{_PICTURE}){{9,}}"
+    rf"|{_STROKE}(?:[ /|]{{0,3}}{_STROKE}){{19,}}"
+)
+_SIGN_KINDS, _VARIED = 10, 0.75  # kinds of them, and kinds a sign: language has more
 _SINGLES = re.compile(rf"(?:[{_HAN}][^{_HAN}\n]{{1,2}}){{5,}}[{_HAN}](?![{_HAN}])")
 
 
@@ -236,6 +246,16 @@ def _line_digits(line: str) -> int:
     return sum(len(run) if sentence and _REGION.fullmatch(run) else weighed(len(run), long) for run in runs)
 
 
+def _row_digits(row: str) -> int:
+    """Digits that a row of signs may spell: of at most ten kinds that come again more often than language has
+    them, whatever stands for what."""
+    signs = _SIGN.findall(row)
+    kinds = len(set(signs))
+    if not 1 < kinds <= min(_SIGN_KINDS, _VARIED * len(signs)):
+        return 0
+    return weighed(len(signs) if kinds > 2 else math.ceil(len(signs) * math.log10(2)))
+
+
 def _token_digits(word: str) -> int:
     """The digits that a token may stand for; 0: a word or a name."""
     if len(_TURN.findall(word)) < _TURNS or _CAMEL.fullmatch(word):
@@ -248,11 +268,15 @@ def prose_digits(text: str) -> int:
     """Digits of running text, as ``weighed``: in a line with words from six on.
 
     A year written as one does not count, Chinese numerals in runs do. A token counts as the digits that it
-    may stand for, and so does a row of single ideographs of which some stand there twice: words for digits.
+    may stand for, and so do words for digits: five of their names in a row, six ideographs apart from each
+    other of which some stand there twice, ten signs together that are a few over and over, Morse code.
     """
     plain = _YEAR.sub("", text)
     tokens = [(word, digits) for word in _WORD.findall(plain) if (digits := _token_digits(word))]
     rest = _WORD.sub(lambda match: "" if _token_digits(match[0]) else match[0], plain)
-    signs = ["".join(re.findall(f"[{_HAN}]", match.group())) for match in _SINGLES.finditer(rest)]
-    told = sum(weighed(len(row)) for row in signs if len(set(row)) < len(row))
+    signs = [re.findall(f"[{_HAN}]", match.group()) for match in _SINGLES.finditer(rest)]
+    rows = [row for row in signs if len(set(row)) < len(row)]
+    rows += [re.findall(_NAMED, match.group().lower()) for match in _SPELLED.finditer(rest)]
+    told = sum(weighed(len(row)) for row in rows)
+    told += sum(_row_digits(match.group()) for match in _SIGNS.finditer(_RUN.sub(" ", rest)))
     return told + sum(digits for _, digits in tokens) + sum(map(_line_digits, rest.splitlines()))

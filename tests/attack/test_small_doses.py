@@ -54,6 +54,12 @@ def beside(cells, persons_file, policy, tmp_path):
         "* 月-天-天-天-海-水-海-天-木-水-火",
         "金_火_日_月_月_水_火_日_月_水_日_水",
         "八四三四六六二六零三九三零七六",
+        "* yisanjiulinglingerbasiqijiuer",
+        "One-five-two-two-three-five-three-eight-one-nine-one",
+        "yi san jiu ling ling er ba si qi jiu er",
+        "- 🍌🍉🍑🥥🍑🍇🍇🥝🍒🍑🍌",
+        "月水金海金火火土木金月",
+        ".---- ...-- ..... ---.. ..... ..--- ..--- -.... ....- ..... .----",
     ],
 )
 def test_a_line_of_a_note_that_is_a_number_in_disguise_is_held(beside, note):
@@ -72,6 +78,15 @@ def test_a_line_of_a_note_that_is_a_number_in_disguise_is_held(beside, note):
         "columns: p10_p25_p50_p75_p90, meanIncomeByDistrictAndSex",
         "HistGradientBoostingRegressor, cp311-manylinux2014_x86_64",
         "commit 3f2c1ab9",
+        "one of the two or three figures is an estimate of one of four parts",
+        "各区县各性别各年龄段的人数，各科室各级别的费用；按月、按季、按年汇总",
+        "the mean of the cost of the visits, the median of the cost of the visits",
+        "| 是 | 否 |\n|---|---|\n- 是\n- 否\n- 是",
+        "mean, sd, min, median, max of cost; mean, sd, min, median, max of days; n of both",
+        "★★★☆☆ 数据质量评级 ✓ ✓ ✗",
+        "人数、占比、均值；人数、占比、均值；人数、占比、均值",
+        "┌──────┬──────┐\n└──────┴──────┘",
+        "---------- ---------- ----------\n合计 ...................... 见表",
         "统计层级：省、市、区、县、乡、村、户、人、组、队、站",
     ],
 )
