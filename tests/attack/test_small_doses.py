@@ -59,6 +59,9 @@ def beside(cells, persons_file, policy, tmp_path):
         "yi san jiu ling ling er ba si qi jiu er",
         "- 🍌🍉🍑🥥🍑🍇🍇🥝🍒🍑🍌",
         "月水金海金火火土木金月",
+        "- 9lNzXk5T",
+        "- 1364，610，6，446",
+        "- 136\t1061\t0446",
         ".---- ...-- ..... ---.. ..... ..--- ..--- -.... ....- ..... .----",
     ],
 )
@@ -84,6 +87,9 @@ def test_a_line_of_a_note_that_is_a_number_in_disguise_is_held(beside, note):
         "| 是 | 否 |\n|---|---|\n- 是\n- 否\n- 是",
         "mean, sd, min, median, max of cost; mean, sd, min, median, max of days; n of both",
         "★★★☆☆ 数据质量评级 ✓ ✓ ✗",
+        "- 2022，2023，2024，2025",
+        "0.5 0.25 0.1 0.05",
+        "10、20、50、100",
         "人数、占比、均值；人数、占比、均值；人数、占比、均值",
         "┌──────┬──────┐\n└──────┴──────┘",
         "---------- ---------- ----------\n合计 ...................... 见表",
@@ -98,6 +104,8 @@ def test_what_a_note_says_of_the_table_is_not(beside, note):
     "column",
     [
         {"item": ["15223538191"]},
+        {"x": [1364, 610, 6, 446]},
+        {"x": [136], "y": [4610], "z": [6446]},
         {"item": ["07344291051"]},
         {"批次": ["八四三四六六二六零三九三零七六"]},
         {"备注": ["MzU4MjE0OTMyMDc=", "Mzk5MjQ3NDk4MTA=", "MzU4MjIxMDQ3MDc="]},
@@ -106,6 +114,11 @@ def test_what_a_note_says_of_the_table_is_not(beside, note):
 )
 def test_a_file_of_one_column_that_nothing_explains_is_held(beside, column):
     assert "UNEXPLAINED" in rules(beside(pl.DataFrame(column)), Severity.HOLD)
+
+
+def test_a_table_of_measures_of_quality_is_not(beside):
+    row = pl.DataFrame({"auc": [0.912], "accuracy": [0.873], "f1": [0.801], "recall": [0.84]})
+    assert beside(row).verdict == "no_objection"
 
 
 def test_a_row_of_labels_with_a_number_of_nobody_knows_what_is_held(beside, cells):

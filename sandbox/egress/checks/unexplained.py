@@ -22,7 +22,7 @@ from sandbox.egress.checks.base import Check
 from sandbox.egress.checks.cells import suppressed
 from sandbox.egress.checks.omitted import cells_of, choices
 from sandbox.egress.context import Context
-from sandbox.egress.facts import counts, facts, prose_digits, unexplained_digits
+from sandbox.egress.facts import counts, facts, prose_digits, together, unexplained_digits
 from sandbox.egress.facts_derived import Derived
 from sandbox.egress.facts_models import fitted, told_digits
 from sandbox.egress.findings import Finding
@@ -91,9 +91,18 @@ def _numbers(context: Context, shapes: list[Shape], threshold: float) -> tuple[i
                 explained |= not digits and values.count() >= _COLUMN
                 cost = derived.cost(values) if digits else None
                 total += digits if cost is None else min(digits, cost)
+        if not shape.dims and not explained:
+            total = max(total, _bare_numbers([values for values, _ in left]))
         found = (total + noughts, explained)
         best = found if best is None else min(best, found, key=lambda one: one[0])
     return best or (0, False)
+
+
+def _bare_numbers(columns: list[pl.Series]) -> int:
+    """Digits of a table that is nothing but a few whole numbers, read ``together``."""
+    numbers = [number for values in columns for number in values.drop_nulls().to_list()]
+    whole = all(float(number).is_integer() for number in numbers)
+    return together([len(str(abs(int(number)))) for number in numbers]) if whole else 0
 
 
 def _noughts(shape: Shape, column: str) -> int:
