@@ -211,8 +211,8 @@ _WORD = re.compile(r"[0-9A-Za-z]{8,}")  # between hyphens, strokes and the like:
 _CAMEL = re.compile(r"[A-Z]?[a-z]+(?:[A-Z][a-z]+)*")
 _TURN = re.compile(r"[a-z](?=[A-Z0-9])|[A-Z](?=[0-9])|[0-9](?=[A-Za-z])")
 _TURNS = 4  # from small letters to capitals, from letters to digits and back: no word, no name has so many
-# What a token may be made of, and the digits that each character counts for: log 16, log 36; of both cases more
-# than log 62, for eight such characters are a mobile number and no abbreviation
+# What a token may be made of, and the digits that each character counts for: log 16, log 36; of both cases
+# more than log 62, for eight such characters are a mobile number and no abbreviation
 _ALPHABETS = ((r"[0-9a-f]+|[0-9A-F]+", 1.2), (r"[0-9a-z]+|[0-9A-Z]+", 1.6), (r".+", 2.2))
 # From how many digits a number is a long one, and each of its digits counts twice. Honest numbers of a table
 # are explained; those of a sentence are not, and a median in yuan has five.
