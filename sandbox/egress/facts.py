@@ -217,7 +217,7 @@ _ALPHABETS = ((r"[0-9a-f]+|[0-9A-F]+", 1.2), (r"[0-9a-z]+|[0-9A-Z]+", 1.6), (r".
 # From how many digits a number is a long one, and each of its digits counts twice. Honest numbers of a table
 # are explained; those of a sentence are not, and a median in yuan has five.
 _LONG, _LONG_IN_SENTENCE, _MORE = 5, 6, 2
-_TOGETHER = 11  # digits of a mobile number, from which whole numbers that stand by themselves are read as one
+_TOGETHER = 11  # digits of a mobile number, from which numbers that stand by themselves are read as one
 _YEARS = re.compile(r"(?:19|20)\d\d")
 _SENTENCE = re.compile(r"[^\W\d_]{2}")  # a line with words
 _REGION = re.compile(rf"{PROVINCES}(?:[0-4]\d|5[0-4]|90)\d\d")  # GB/T 2260: notes name places by such codes
@@ -242,23 +242,21 @@ def weighed(digits: int, long: int = _LONG) -> int:
 
 
 def together(digits: Sequence[int]) -> int:
-    """What whole numbers of so many digits count for that stand by themselves: nothing says what they are, so
-    they may be one that was cut."""
+    """What numbers of so many digits count for that stand by themselves: nothing says what they are, so they
+    may be one that was cut."""
     whole = sum(digits)
     return whole * _MORE if whole >= _TOGETHER else sum(map(weighed, digits))
 
 
 def _line_digits(line: str) -> int:
     """The same of all numbers of a line. In a sentence the code of a region is no long one; without words,
-    whole numbers that are no years are read together."""
-    sentence = bool(_SENTENCE.search(line))
-    if not sentence and "." not in line:
-        runs = _RUN.findall(line)
-        others = [len(run) for run in runs if not _YEARS.fullmatch(run)]
-        return sum(map(len, runs)) - sum(others) + together(others)
-    long = _LONG_IN_SENTENCE if sentence else _LONG
+    what is no year is read together."""
     runs = _RUN.findall(line)
-    return sum(len(run) if sentence and _REGION.fullmatch(run) else weighed(len(run), long) for run in runs)
+    if _SENTENCE.search(_RUN.sub(" ", line)):
+        long = _LONG_IN_SENTENCE
+        return sum(len(run) if _REGION.fullmatch(run) else weighed(len(run), long) for run in runs)
+    others = [len(run) for run in runs if not _YEARS.fullmatch(run)]
+    return sum(map(len, runs)) - sum(others) + together(others)
 
 
 def _row_digits(row: str) -> int:
